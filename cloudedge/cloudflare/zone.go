@@ -255,5 +255,5 @@ func (r *run) diffSetting(key, w string, h *setting) reconcile.Delta {
 			"its value is no text")}
 	}
 	d.Risk = lab.RiskDisrupt
-	return r.unmarked("setting", key, d)
+	return d // a zone has all settings from its beginning: there is none of somebody else's to take over
 }

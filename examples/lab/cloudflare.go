@@ -79,7 +79,11 @@ func (l *Lab) cloudflarePlan(s *site) pipeline.Planner {
 		if spec.Sink, err = l.edgeSink(ctx, s); err != nil {
 			return nil, err
 		}
-		p, failed := account.Plan(ctx, spec)
-		return chosen(p, failed, only)
+		return l.recorded(ctx, s, func(owned func(string) bool) (*lab.Plan, []string, bool, error) {
+			spec.Owned = owned
+			p, err := account.Plan(ctx, spec)
+			p, err = chosen(p, err, only)
+			return p, spec.IDs(), spec.Prune && len(only.Globs()) == 0, err
+		})
 	}
 }

@@ -9,6 +9,10 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/cloudflare"
 	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/cloudflare/cloudflaretest"
+	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/gcs"
+	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/gcs/gcstest"
+	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/ledger"
+	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/ledger/ledgertest"
 	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/ovh"
 	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/ovh/ovhtest"
 	"gitea.arcodange.lab/arcodange-org/lab/examples/lab/pipeline"
@@ -20,6 +24,10 @@ import (
 type EdgeConfig struct {
 	Cloudflare *CloudflareConfig `yaml:"cloudflare"` // empty means nothing there
 	OVH        *OVHConfig        `yaml:"ovh"`        // empty means nothing there
+	Google     *GoogleConfig     `yaml:"google"`     // empty means nothing there
+
+	Ledger *LedgerConfig `yaml:"ledger"` // what was made of that which can carry no mark; empty: nothing of that is removed
+	Backup *BackupConfig `yaml:"backup"` // the bucket of Longhorn's backups; empty means none
 
 	// Deliver copies secrets that the edge has made to where workflows look for them; empty means none.
 	Deliver []DeliverConfig `yaml:"deliver"`
@@ -29,6 +37,8 @@ type EdgeConfig struct {
 type edge struct {
 	cloudflare func() (cloudflare.Account, error)
 	ovh        func() (ovh.Account, error)
+	google     func() (gcs.Project, error)
+	ledger     func() (*ledger.Ledger, error)
 	close      func() // of the sandbox
 }
 
@@ -63,6 +73,20 @@ func (l *Lab) edge() *edge {
 			a, err := c.account(func(r lab.SecretRef) (lab.Secret, error) { return resolveSecret(r, l.dir.ReadFile) })
 			a.Boundary = l.public()
 			return a, err
+		}
+	}
+	if c := l.Edge.Google; c != nil {
+		e.google = func() (gcs.Project, error) {
+			key, err := resolveSecret(c.Key, l.dir.ReadFile)
+			return gcs.Project{ID: c.Project, Key: key, Boundary: l.public()}, err
+		}
+	}
+	if l.Edge.Ledger != nil {
+		e.ledger = func() (*ledger.Ledger, error) {
+			project, err := e.google()
+			led := l.ledger()
+			led.Token, led.Boundary = project.Tokens(), l.public()
+			return led, err
 		}
 	}
 	return e
@@ -100,6 +124,28 @@ func (l *Lab) sandboxEdge() (*edge, error) {
 		}
 		e.ovh = func() (ovh.Account, error) { return fake.Access(), nil }
 	}
+	if l.Edge.Google != nil {
+		fake, err := gcstest.Start(gcstest.Config{})
+		if err != nil {
+			e.close()
+			return nil, err
+		}
+		closers = append(closers, fake.Close)
+		e.google = func() (gcs.Project, error) { return fake.Access(), nil }
+	}
+	if l.Edge.Ledger != nil {
+		fake, err := ledgertest.Start()
+		if err != nil {
+			e.close()
+			return nil, err
+		}
+		closers = append(closers, fake.Close)
+		e.ledger = func() (*ledger.Ledger, error) {
+			led, own := l.ledger(), fake.Ledger(lab.Instance{}, "")
+			led.Address, led.Bucket, led.Token = own.Address, own.Bucket, own.Token
+			return led, nil
+		}
+	}
 	return e, nil
 }
 
@@ -114,32 +160,47 @@ func (l *Lab) edgeReferences() (fields []secretField) {
 	if c := l.Edge.OVH; c != nil {
 		fields = append(fields, c.references()...)
 	}
+	if c := l.Edge.Google; c != nil {
+		fields = append(fields, secretField{"edge.google.key", c.Key})
+	}
 	return fields
 }
 
-// edgeStages returns the stages of the edge. They come after those that keep their secrets.
+// edgeStages returns the stages of the edge. They come after those that keep their secrets; Google first, where the ledger is, and
+// the name servers of domains when they serve what they should.
 func (l *Lab) edgeStages(after []string) (all []stage) {
 	if l.Edge == nil {
 		return nil
 	}
-	add := func(name string, problems func() lab.Problems, plan func(*site) pipeline.Planner) {
-		all = append(all, stage{name: name, after: after, problems: problems, plan: plan})
+	add := func(name string, problems func() lab.Problems, plan func(*site) pipeline.Planner, more ...string) {
+		all = append(all, stage{name: name, after: slices.Concat(after, more), problems: problems, plan: plan})
+	}
+	var recorded []string
+	if l.Edge.Google != nil {
+		add(googleStage, l.googleProblems, l.googlePlan)
+		if l.Edge.Ledger != nil {
+			recorded = []string{googleStage}
+		}
 	}
 	if l.Edge.Cloudflare != nil {
-		add(cloudflareStage, l.cloudflareProblems, l.cloudflarePlan)
+		add(cloudflareStage, func() lab.Problems { return append(l.cloudflareProblems(), l.ledgerProblems()...) }, l.cloudflarePlan, recorded...)
 	}
 	if l.Edge.OVH != nil {
+		before := slices.Clone(recorded)
 		if l.Edge.Cloudflare != nil && len(l.Edge.OVH.Delegate) > 0 {
-			after = append(slices.Clone(after), cloudflareStage)
+			before = append(before, cloudflareStage)
 		}
-		add(ovhStage, l.ovhProblems, l.ovhPlan)
+		add(ovhStage, func() lab.Problems { return append(l.ovhProblems(), l.ledgerProblems()...) }, l.ovhPlan, before...)
+	}
+	var clouds []string
+	for _, st := range all {
+		clouds = append(clouds, st.name)
 	}
 	if len(l.Edge.Deliver) > 0 {
-		for _, st := range all {
-			after = append(slices.Clone(after), st.name)
-		}
-		after = append(after, forgeStage)
-		add(deliverStage, l.deliverProblems, l.deliverPlan)
+		add(deliverStage, l.deliverProblems, l.deliverPlan, append(clouds, forgeStage)...)
+	}
+	if l.Edge.Backup != nil {
+		add(backupStage, l.backupProblems, l.backupPlan, googleStage, clusterStage)
 	}
 	return all
 }

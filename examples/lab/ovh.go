@@ -144,8 +144,12 @@ func (l *Lab) ovhPlan(s *site) pipeline.Planner {
 		}
 		spec := l.ovhSpec(sink, func(domain string) []string { return servers[domain] },
 			func(_ context.Context, domain string) ([]ovh.Record, error) { return other[domain], nil })
-		p, failed := account.Plan(ctx, spec)
-		return chosen(p, failed, only)
+		return l.recorded(ctx, s, func(owned func(string) bool) (*lab.Plan, []string, bool, error) {
+			spec.Owned = owned
+			p, err := account.Plan(ctx, spec)
+			p, err = chosen(p, err, only)
+			return p, spec.IDs(), spec.Prune && len(only.Globs()) == 0, err
+		})
 	}
 }
 

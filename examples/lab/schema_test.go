@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "write schema.json anew")
 func TestSchemaIsInStep(t *testing.T) {
 	docs, err := strictyaml.ReadDocs("../../host", "../../host/base", "../../host/inventory", "../../compose/stack",
 		"../../host/stepca", "../../k3s", "../../k3s/addon", "../../k3s/gitops", "../../forge", "../../vaultprov",
-		"../../cloudedge/cloudflare", "../../cloudedge/ovh", "../..", ".")
+		"../../cloudedge/cloudflare", "../../cloudedge/ovh", "../../cloudedge/gcs", "../..", ".")
 	if err != nil {
 		t.Fatal(err)
 	}

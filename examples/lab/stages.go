@@ -55,6 +55,8 @@ const (
 	unsealStage     = "04_tools/vault_unseal"
 	vaultStage      = "04_tools/vault"
 	cloudflareStage = "edge/cloudflare"
+	googleStage     = "edge/google"
+	backupStage     = "edge/backup"
 	ovhStage        = "edge/ovh"
 	deliverStage    = "edge/deliver"
 )

@@ -113,6 +113,9 @@ func (l *Lab) unforeseen() (plans []string) {
 	if l.Edge != nil && l.Edge.OVH != nil {
 		plans = append(plans, "ovh")
 	}
+	if l.Edge != nil && l.Edge.Google != nil {
+		plans = append(plans, "gcs")
+	}
 	return plans
 }
 
