@@ -77,7 +77,8 @@ func TestRefusals(t *testing.T) {
 	}{
 		"misspelt": {lab.ExitError, []string{write("a.yaml", "buckets:\n  - name: aaa\n    locaton: EU\n")}, "a.yaml:3:5"},
 		"a rule": {lab.ExitError, []string{write("b.yaml",
-			"buckets:\n  - name: aaa\n    location: EU\n    softDelete: 0s\n    lifecycle:\n      - {action: Delete, age: 3}\n")}, "would remove live objects"},
+			"buckets:\n  - name: aaa\n    location: EU\n    softDelete: 0s\n    lifecycle:\n      - {action: Delete, age: 3}\n")},
+			"would remove live objects"},
 		"no secrets": {lab.ExitError, []string{"--project", "arcodange", "--key", "env:KEY", "buckets.yaml"}, "--secrets DIR"},
 		"no key": {lab.ExitError, []string{"--project", "arcodange", "--key", "env:KEY", "--secrets", dir, "buckets.yaml"},
 			"not of a service account"},

@@ -46,8 +46,8 @@ func (s *Server) addKey(email string) *key {
 	_, _ = rand.Read(b) // it never fails
 	now := time.Now().UTC()
 	k := &key{Kind: "storage#hmacKeyMetadata", ID: "GOOG1E" + (rand.Text() + rand.Text() + rand.Text())[:55], Project: ProjectID,
-		Account: email, State: "ACTIVE", Created: now, Updated: now, Etag: etag(1), secret: base64.StdEncoding.EncodeToString(b), unlisted: s.config.Lag,
-		unusable: s.config.Lag}
+		Account: email, State: "ACTIVE", Created: now, Updated: now, Etag: etag(1), secret: base64.StdEncoding.EncodeToString(b),
+		unlisted: s.config.Lag, unusable: s.config.Lag}
 	s.keys = append(s.keys, k)
 	return k
 }
