@@ -58,10 +58,14 @@ func TestBucketsThatAreThere(t *testing.T) {
 		{"of another stack", with("labels", map[string]any{"managed-by": "lab", "stack": "sandbox"}), "belongs to the stack sandbox", ""},
 		{"of another program", with("labels", map[string]any{"managed-by": "lab2", "stack": "prod"}), "not known to be ours", gcs.SettingAdopt},
 		{"in another place", with("location", "EU"), "it is in EU, not in US-EAST1", ""},
-		{"deletes by age", with("lifecycle", rule("Delete", map[string]any{"age": 30.0})), "removes or moves live objects", gcs.SettingRemoveRules},
-		{"deletes all", with("lifecycle", rule("Delete", map[string]any{})), "removes or moves live objects", gcs.SettingRemoveRules},
-		{"deletes live", with("lifecycle", rule("Delete", map[string]any{"isLive": true, "numNewerVersions": 3.0})), "live objects", gcs.SettingRemoveRules},
-		{"moves", with("lifecycle", rule("SetStorageClass", map[string]any{"age": 30.0})), "removes or moves live objects", gcs.SettingRemoveRules},
+		{"deletes by age", with("lifecycle", rule("Delete", map[string]any{"age": 30.0})), "removes or moves live",
+			gcs.SettingRemoveRules},
+		{"deletes all", with("lifecycle", rule("Delete", map[string]any{})), "removes or moves live",
+			gcs.SettingRemoveRules},
+		{"deletes live", with("lifecycle", rule("Delete", map[string]any{"isLive": true, "numNewerVersions": 3.0})), "live objects",
+			gcs.SettingRemoveRules},
+		{"moves", with("lifecycle", rule("SetStorageClass", map[string]any{"age": 30.0})), "removes or moves live",
+			gcs.SettingRemoveRules},
 		{"retains", with("retentionPolicy", map[string]any{"retentionPeriod": "86400"}), "no backup could be removed", gcs.SettingRemoveRules},
 		{"locked", with("retentionPolicy", map[string]any{"retentionPeriod": "86400", "isLocked": true}), "is locked", ""},
 	}
@@ -107,7 +111,8 @@ func TestTakenName(t *testing.T) {
 func TestRemoveRules(t *testing.T) {
 	fields := with("lifecycle", map[string]any{"rule": []any{
 		map[string]any{"action": map[string]any{"type": "Delete"}, "condition": map[string]any{"age": 30.0}},
-		map[string]any{"action": map[string]any{"type": "Delete"}, "condition": map[string]any{"daysSinceNoncurrentTime": 3.0, "matchesPrefix": []any{"x"}}},
+		map[string]any{"action": map[string]any{"type": "Delete"},
+			"condition": map[string]any{"daysSinceNoncurrentTime": 3.0, "matchesPrefix": []any{"x"}}},
 	}})
 	fields["retentionPolicy"] = map[string]any{"retentionPeriod": "86400"}
 	w := bucketOnly(t, fields)
@@ -212,13 +217,15 @@ func TestValidate(t *testing.T) {
 	for _, p := range spec.Validate() {
 		said.WriteString(p.Path + ": " + p.Message + "\n")
 	}
-	for _, want := range []string{"stack:", "maxDeletes:", "buckets[0].name: is a name that Google", "buckets[0].location:", "buckets[0].storageClass:",
+	for _, want := range []string{"stack:", "maxDeletes:", "buckets[0].name: is a name that Google", "buckets[0].location:",
+		"buckets[0].storageClass:",
 		"buckets[0].softDelete:", "buckets[0].labels: is a label of the mark", "buckets[0].labels: is not a label", "buckets[1].versioning:",
 		"buckets[1].state:", "buckets[1].lifecycle[0].age: would remove live", "buckets[1].lifecycle[1]: would remove live",
 		"buckets[1].lifecycle[2].action:", "buckets[1].lifecycle[3]: needs an age", "buckets[1].lifecycle[4].newerVersions:",
 		"buckets[1].grants[0].serviceAccount: is none", "buckets[1].grants[0].roles: is not a role", "grants[1].serviceAccount: is named twice",
 		"buckets[1].grants[1].roles: is empty", "buckets[2].name: is named twice", "buckets[2].removeRules:", "serviceAccounts[0].name:",
-		"serviceAccounts[0].description:", "hmacKey: needs a sink", "hmacKey.secret:", "hmacKey.maxAge:", "hmacKey.grace:", "hmacKey: cannot be proved",
+		"serviceAccounts[0].description:", "hmacKey: needs a sink", "hmacKey.secret:", "hmacKey.maxAge:", "hmacKey.grace:",
+		"hmacKey: cannot be proved",
 		"serviceAccounts[1].description: is longer"} {
 		if !strings.Contains(said.String(), want) {
 			t.Errorf("nothing is said of %q", want)

@@ -96,8 +96,9 @@ func (c *client) send(ctx context.Context, method, address string, in, out any) 
 	return c.api(ctx, c.http, method, address, in, out)
 }
 
-// list returns all pages of a list: get decodes a page from the address, and returns where the next begins.
-func (c *client) list(ctx context.Context, address string, size string, page func(ctx context.Context, address string) (next string, err error)) error {
+// list reads all pages of a list: page decodes the one at an address, and returns where the next begins. Size names the parameter that
+// says how long pages are.
+func (c *client) list(ctx context.Context, address, size string, page func(context.Context, string) (next string, err error)) error {
 	q := url.Values{size: {strconv.Itoa(pageSize)}}
 	for range maxPages {
 		next, err := page(ctx, address+"?"+q.Encode())

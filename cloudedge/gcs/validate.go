@@ -147,7 +147,8 @@ func (v *validation) account(at string, s *Spec, a *Account) {
 		v.bad(at+".name", a.Name, "is not the name of a service account", "write 6 to 30 lowercase letters, digits and hyphens")
 	}
 	v.unique(at+".name", "account", a.Name)
-	if strings.ContainsAny(a.Description, "\n\r;") || strings.Contains(a.Description, "managed-by=") || strings.Contains(a.Description, "owner=") {
+	if strings.ContainsAny(a.Description, "\n\r;") || strings.Contains(a.Description, "managed-by=") ||
+		strings.Contains(a.Description, "owner=") {
 		v.bad(at+".description", "", "holds what a mark could be", "leave out line breaks, semicolons, managed-by= and owner=")
 	}
 	if len((&run{spec: *s}).described(a)) > maxDescription {

@@ -3,7 +3,7 @@
 // OVH, and without a record nothing of them is ever removed. The ledger is that record, and nothing else: no desired state, no
 // copy of what is there, no secret.
 //
-//	l := &ledger.Ledger{Bucket: "arcodange-tf", Instance: lab.App("factory").In(lab.Prod), Holder: "ci 4711", Token: project.Token}
+//	l := &ledger.Ledger{Bucket: "arcodange-tf", Instance: lab.App("factory").In(lab.Prod), Holder: "ci 4711", Token: project.Tokens()}
 //	book, err := l.Read(ctx)
 //	spec.Owned = book.Owns
 //	plan, err := account.Plan(ctx, spec)

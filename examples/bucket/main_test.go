@@ -44,11 +44,12 @@ func call(t *testing.T, args ...string) (code int, text string) {
 
 // TestSandbox plans and applies the example in the sandbox.
 func TestSandbox(t *testing.T) {
-	if code, out := call(t, "plan", "buckets.yaml"); code != lab.ExitPending || !strings.Contains(out, "grant:arcodange-backup/longhorn-backup") {
+	code, out := call(t, "plan", "buckets.yaml")
+	if code != lab.ExitPending || !strings.Contains(out, "grant:arcodange-backup/longhorn-backup") {
 		t.Errorf("%d\n%s", code, out)
 	}
 	secrets := filepath.Join(t.TempDir(), "secrets")
-	code, out := call(t, "apply", "--yes", "--secrets", secrets, "buckets.yaml")
+	code, out = call(t, "apply", "--yes", "--secrets", secrets, "buckets.yaml")
 	if code != 0 {
 		t.Errorf("%d\n%s", code, out)
 	}
@@ -74,10 +75,13 @@ func TestRefusals(t *testing.T) {
 		args []string
 		says string
 	}{
-		"misspelt":     {lab.ExitError, []string{write("a.yaml", "buckets:\n  - name: aaa\n    locaton: EU\n")}, "a.yaml:3:5"},
-		"a rule":       {lab.ExitError, []string{write("b.yaml", "buckets:\n  - name: aaa\n    location: EU\n    softDelete: 0s\n    lifecycle:\n      - {action: Delete, age: 3}\n")}, "would remove live objects"},
-		"no secrets":   {lab.ExitError, []string{"--project", "arcodange", "--key", "env:KEY", "buckets.yaml"}, "--secrets DIR"},
-		"no key":       {lab.ExitError, []string{"--project", "arcodange", "--key", "env:KEY", "--secrets", dir, "buckets.yaml"}, "not of a service account"},
+		"misspelt": {lab.ExitError, []string{write("a.yaml", "buckets:\n  - name: aaa\n    locaton: EU\n")}, "a.yaml:3:5"},
+		"a rule": {lab.ExitError, []string{write("b.yaml",
+			"buckets:\n  - name: aaa\n    location: EU\n    softDelete: 0s\n    lifecycle:\n      - {action: Delete, age: 3}\n")},
+			"would remove live objects"},
+		"no secrets": {lab.ExitError, []string{"--project", "arcodange", "--key", "env:KEY", "buckets.yaml"}, "--secrets DIR"},
+		"no key": {lab.ExitError, []string{"--project", "arcodange", "--key", "env:KEY", "--secrets", dir, "buckets.yaml"},
+			"not of a service account"},
 		"key in plain": {lab.ExitRefused, []string{"--project", "arcodange", "--key", `{"private_key": "s3cret"}`, "buckets.yaml"}, "plain text"},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {

@@ -45,9 +45,9 @@ func (s *Server) addKey(email string) *key {
 	b := make([]byte, 30)
 	_, _ = rand.Read(b) // it never fails
 	now := time.Now().UTC()
-	k := &key{Kind: "storage#hmacKeyMetadata", ID: "GOOG1E" + (rand.Text() + rand.Text() + rand.Text())[:55], Project: ProjectID, Account: email,
-		State: "ACTIVE", Created: now, Updated: now, Etag: etag(1), secret: base64.StdEncoding.EncodeToString(b), unlisted: s.config.Lag,
-		unusable: s.config.Lag}
+	k := &key{Kind: "storage#hmacKeyMetadata", ID: "GOOG1E" + (rand.Text() + rand.Text() + rand.Text())[:55], Project: ProjectID,
+		Account: email, State: "ACTIVE", Created: now, Updated: now, Etag: etag(1), secret: base64.StdEncoding.EncodeToString(b),
+		unlisted: s.config.Lag, unusable: s.config.Lag}
 	s.keys = append(s.keys, k)
 	return k
 }
@@ -157,8 +157,8 @@ func (s *Server) keyRoutes(mux *http.ServeMux) {
 // list answers a list of objects as S3 does.
 func (c *call) list() answer {
 	refuse := func(code, message string) answer {
-		return answer{status: http.StatusForbidden, text: "<?xml version='1.0' encoding='UTF-8'?><Error><Code>" + code + "</Code><Message>" + message +
-			"</Message></Error>"}
+		return answer{status: http.StatusForbidden, text: "<?xml version='1.0' encoding='UTF-8'?><Error><Code>" + code + "</Code><Message>" +
+			message + "</Message></Error>"}
 	}
 	const prefix = "AWS4-HMAC-SHA256 Credential="
 	fields, found := strings.CutPrefix(c.req.Header.Get("Authorization"), prefix)
