@@ -13,6 +13,7 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/fingerprint"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/mark"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 )
 
 // ActionsSecrets are the secrets of Actions of an organization or a repository, as a [lab.Sink] that can be written to and not
@@ -176,7 +177,7 @@ func (a *ActionsSecrets) do(f func(r *run, at string) error) error {
 	if ofRepository {
 		s.kind = "repository"
 	}
-	r := &run{client: a.Server.client(a.Key), reads: &reads{}}
+	r := &run{client: a.Server.client(a.Key), reads: &reconcile.Reads{}}
 	defer r.close()
 	_, at := r.actions(s, "secrets")
 	return f(r, at)

@@ -45,9 +45,9 @@ func (r *run) applications() reconcile.Kind {
 		List: func(ctx context.Context) (map[string]application, error) { return r.listApplications(ctx, want) },
 		Diff: func(key string, w Application, h *application) reconcile.Delta {
 			if h == nil {
-				return applicationFields(w, application{}).created(key)
+				return applicationFields(w, application{}).Created(key)
 			}
-			d := applicationFields(w, *h).changed(key)
+			d := applicationFields(w, *h).Changed(key)
 			if h.lost != "" && d.Action == "" {
 				d = reconcile.Delta{Action: lab.Update, Cause: h.lost}
 			}
@@ -71,7 +71,7 @@ func (r *run) listApplications(ctx context.Context, want map[string]Application)
 			owners = append(owners, u.Name)
 		}
 	}
-	lists, err := each(ctx, r, owners, func(ctx context.Context, owner string) ([]application, error) {
+	lists, err := reconcile.Each(ctx, r.server.parallel(), owners, func(ctx context.Context, owner string) ([]application, error) {
 		all, err := list[application](ctx, r.as(owner), "/user/applications/oauth2")
 		if absent(err) {
 			return nil, nil
@@ -164,9 +164,9 @@ func (r *run) putApplication(ctx context.Context, key string, w Application, h *
 	return sink.(lab.Replacer).Replace(ctx, name, old, value)
 }
 
-func applicationFields(w Application, h application) (f fields) {
-	f.set("redirectURIs", w.RedirectURIs, h.RedirectURIs)
-	f.exact("public", fmt.Sprint(w.Public), fmt.Sprint(!h.Confidential))
-	f.exact("skipGrant", fmt.Sprint(w.SkipGrant), fmt.Sprint(h.SkipGrant))
+func applicationFields(w Application, h application) (f reconcile.Fields) {
+	f.Set("redirectURIs", w.RedirectURIs, h.RedirectURIs)
+	f.Exact("public", fmt.Sprint(w.Public), fmt.Sprint(!h.Confidential))
+	f.Exact("skipGrant", fmt.Sprint(w.SkipGrant), fmt.Sprint(h.SkipGrant))
 	return f
 }

@@ -99,7 +99,7 @@ func (c collaborators) String() string {
 // wanted.
 func (r *run) listCollaborators(ctx context.Context, want map[string]collaborators) (map[string]collaborators, error) {
 	keys := slices.Sorted(maps.Keys(want))
-	lists, err := each(ctx, r, keys, func(ctx context.Context, key string) (collaborators, error) {
+	lists, err := reconcile.Each(ctx, r.server.parallel(), keys, func(ctx context.Context, key string) (collaborators, error) {
 		at := "/repos/" + key + "/collaborators"
 		users, err := list[user](ctx, r.client, at)
 		if err != nil {

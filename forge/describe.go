@@ -1,7 +1,6 @@
 package forge
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -9,88 +8,10 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 )
 
-// fields are what is compared of an object: what is wanted of each, and what it is now. A field of which nothing is
-// wanted is left out.
-type fields []field
-
-type field struct{ name, want, has string }
-
-// text adds a text, of which empty means that nothing is wanted.
-func (f *fields) text(name, want, has string) {
-	if want != "" {
-		*f = append(*f, field{name, lab.Printable(want), lab.Printable(has)})
-	}
-}
-
-// exact adds a text, whatever it is.
-func (f *fields) exact(name, want, has string) {
-	*f = append(*f, field{name, lab.Printable(want), lab.Printable(has)})
-}
-
-// flag adds a flag, of which nil means that nothing is wanted.
-func (f *fields) flag(name string, want *bool, has bool) {
-	if want != nil {
-		*f = append(*f, field{name, fmt.Sprint(*want), fmt.Sprint(has)})
-	}
-}
-
-// set adds a set of names, of which nil means that nothing is wanted.
-func (f *fields) set(name string, want, has []string) {
-	if want != nil {
-		*f = append(*f, field{name, together(want), together(has)})
-	}
-}
-
-func together(names []string) string {
-	names = slices.Clone(names)
-	slices.Sort(names)
-	return "[" + strings.Join(slices.Compact(names), " ") + "]"
-}
-
-// differ returns the names of the fields that differ.
-func (f fields) differ() (names []string) {
-	for _, x := range f {
-		if x.want != x.has {
-			names = append(names, x.name)
-		}
-	}
-	return names
-}
-
-// created is the delta of an object that is not there.
-func (f fields) created(name string) reconcile.Delta {
-	var after strings.Builder
-	for _, x := range f {
-		fmt.Fprintf(&after, "%s: %s\n", x.name, x.want)
-	}
-	return reconcile.Delta{Action: lab.Create, Cause: "not found", Diff: lab.Diff(name, nil, []byte(after.String()))}
-}
-
-// changed is the delta of an object that is there, the zero Delta if nothing differs.
-func (f fields) changed(name string) reconcile.Delta {
-	differ := f.differ()
-	if len(differ) == 0 {
-		return reconcile.Delta{}
-	}
-	var before, after strings.Builder
-	for _, x := range f {
-		if slices.Contains(differ, x.name) {
-			fmt.Fprintf(&before, "%s: %s\n", x.name, x.has)
-			fmt.Fprintf(&after, "%s: %s\n", x.name, x.want)
-		}
-	}
-	verb := " differs"
-	if len(differ) > 1 {
-		verb = " differ"
-	}
-	return reconcile.Delta{Action: lab.Update, Cause: strings.Join(differ, ", ") + verb,
-		Diff: lab.Diff(name, []byte(before.String()), []byte(after.String()))}
-}
-
 // kept returns an error when the server has accepted a change and yet has something else: it leaves out what it does
 // not like.
-func (c *client) kept(op, path string, f fields, hints map[string]string) error {
-	differ := f.differ()
+func (c *client) kept(op, path string, f reconcile.Fields, hints map[string]string) error {
+	differ := f.Differ()
 	if len(differ) == 0 {
 		return nil
 	}
@@ -102,8 +23,8 @@ func (c *client) kept(op, path string, f fields, hints map[string]string) error 
 	}
 	var has []string
 	for _, x := range f {
-		if slices.Contains(differ, x.name) {
-			has = append(has, x.name+": "+x.has)
+		if slices.Contains(differ, x.Name) {
+			has = append(has, x.Name+": "+x.Has)
 		}
 	}
 	return c.fail(op, path, hint, lab.ErrDrift, "the server has accepted it, and has "+strings.Join(has, ", "))

@@ -150,7 +150,7 @@ func (r *run) jobIdentities() reconcile.Kind {
 					}
 				}
 			})
-			states, err := each(ctx, r, names, r.jobState)
+			states, err := reconcile.Each(ctx, r.server.parallel(), names, r.jobState)
 			has := map[string]jobState{}
 			for n, name := range names {
 				if err == nil {

@@ -76,10 +76,10 @@ func sameKey(line string) string {
 
 func (r *run) keys(ring keyring) reconcile.Kind {
 	deploy := ring.need == "repository"
-	fieldsOf := func(w Key, h key) (f fields) {
-		f.exact("key", sameKey(w.Key), sameKey(h.Key))
+	fieldsOf := func(w Key, h key) (f reconcile.Fields) {
+		f.Exact("key", sameKey(w.Key), sameKey(h.Key))
 		if deploy {
-			f.exact("write", fmt.Sprint(w.Write), fmt.Sprint(!h.ReadOnly))
+			f.Exact("write", fmt.Sprint(w.Write), fmt.Sprint(!h.ReadOnly))
 		}
 		return f
 	}
@@ -96,9 +96,9 @@ func (r *run) keys(ring keyring) reconcile.Kind {
 		List: func(ctx context.Context) (map[string]key, error) { return r.listKeys(ctx, ring) },
 		Diff: func(k string, w Key, h *key) reconcile.Delta {
 			if h == nil {
-				return fieldsOf(w, key{}).created(k)
+				return fieldsOf(w, key{}).Created(k)
 			}
-			d := fieldsOf(w, *h).changed(k)
+			d := fieldsOf(w, *h).Changed(k)
 			if d.Action != "" {
 				d.Action, d.Risk = lab.Replace, lab.RiskDisrupt // whoever has the old one
 			}
@@ -122,7 +122,7 @@ func (r *run) keys(ring keyring) reconcile.Kind {
 
 // listKeys returns the keys that are wanted, whatever they are called there, and those that have our mark.
 func (r *run) listKeys(ctx context.Context, ring keyring) (map[string]key, error) {
-	lists, err := each(ctx, r, ring.of, func(ctx context.Context, of string) ([]key, error) {
+	lists, err := reconcile.Each(ctx, r.server.parallel(), ring.of, func(ctx context.Context, of string) ([]key, error) {
 		all, err := list[key](ctx, r.client, ring.list(of))
 		if absent(err) {
 			return nil, nil

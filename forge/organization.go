@@ -49,11 +49,11 @@ func (r *run) organizations() reconcile.Kind {
 		Diff: func(key string, w Organization, h *organization) reconcile.Delta {
 			switch {
 			case h == nil:
-				return organizationFields(w, organization{}, true).created(key)
+				return organizationFields(w, organization{}, true).Created(key)
 			case h.moved != nil:
 				return reconcile.Delta{Err: h.moved}
 			}
-			d := organizationFields(w, *h, false).changed(key)
+			d := organizationFields(w, *h, false).Changed(key)
 			d.Risk = visibilityRisk(w.Visibility, h.Visibility)
 			return d
 		},
@@ -75,15 +75,15 @@ func (r *run) organizations() reconcile.Kind {
 	}
 }
 
-func organizationFields(w Organization, h organization, create bool) (f fields) {
-	f.text("fullName", w.FullName, h.FullName)
-	f.text("description", w.Description, h.Description)
-	f.text("website", w.Website, h.Website)
+func organizationFields(w Organization, h organization, create bool) (f reconcile.Fields) {
+	f.Text("fullName", w.FullName, h.FullName)
+	f.Text("description", w.Description, h.Description)
+	f.Text("website", w.Website, h.Website)
 	visibility := w.Visibility
 	if create {
 		visibility = cmp.Or(visibility, "private")
 	}
-	f.text("visibility", visibility, h.Visibility)
+	f.Text("visibility", visibility, h.Visibility)
 	return f
 }
 
@@ -114,7 +114,7 @@ func found[W, H any](
 			missing = append(missing, key)
 		}
 	}
-	asked, err := each(ctx, r, missing, func(ctx context.Context, key string) (*H, error) {
+	asked, err := reconcile.Each(ctx, r.server.parallel(), missing, func(ctx context.Context, key string) (*H, error) {
 		h, err := ask(ctx, key)
 		var m *moved
 		switch {

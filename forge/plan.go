@@ -11,7 +11,6 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/mark"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
-	"golang.org/x/sync/errgroup"
 )
 
 // step is the name of the plan's only step, with which the IDs of its changes begin.
@@ -29,14 +28,14 @@ func (s *Server) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
 	if err := append(s.Validate(), spec.Validate()...).Err(); err != nil {
 		return nil, err
 	}
-	r := &run{client: s.client(spec.secrets()...), spec: spec.expanded(), reads: &reads{}}
+	r := &run{client: s.client(spec.secrets()...), spec: spec.expanded(), reads: &reconcile.Reads{}}
 	defer r.close()
 	if err := r.prove(ctx); err != nil {
 		return nil, err
 	}
 	return reconcile.Plan(ctx, reconcile.Options{Name: step, Parallel: s.parallel(), Prune: spec.Prune, MaxDeletes: spec.MaxDeletes,
 		Before: func(ctx context.Context) (func(context.Context) error, error) {
-			r.reads.forget()
+			r.reads.Forget()
 			return func(context.Context) error { r.close(); return nil }, r.prove(ctx)
 		}}, r.kinds()...)
 }
@@ -45,7 +44,7 @@ func (s *Server) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
 type run struct {
 	*client
 	spec   Spec
-	reads  *reads
+	reads  *reconcile.Reads
 	topics sync.Mutex // held while topics are set: two repositories that get one new topic at once fail (seen with 1.26.0)
 	// held while teams and collaborators are changed: the server computes from both who may do what in a repository, and two
 	// changes at once lose one of them (seen with 1.26.0)
@@ -80,7 +79,7 @@ func (r *run) kinds() []reconcile.Kind {
 
 // IDs returns the IDs of all changes that a plan may have to make what is wanted, each also without "forge/".
 func (s *Spec) IDs() []string {
-	return reconcile.IDs(step, (&run{client: (&Server{}).client(), spec: *s, reads: &reads{}}).kinds()...)
+	return reconcile.IDs(step, (&run{client: (&Server{}).client(), spec: *s, reads: &reconcile.Reads{}}).kinds()...)
 }
 
 // prove makes sure that the server is the one that is meant, that it is new enough, and that we may do everything.
@@ -142,52 +141,6 @@ func (c *client) identities(ctx context.Context) (ids []string, err error) {
 		return nil, err
 	}
 	return keyIDs(answer)
-}
-
-// reads keeps what was read while one comparison is made, for the kinds that look at the same.
-type reads struct {
-	mu  sync.Mutex
-	all map[string]func() (any, error)
-}
-
-// forget makes everything be read again.
-func (r *reads) forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.all = nil
-}
-
-// once returns what f returns, which is called once in a comparison for each key.
-func once[T any](r *reads, key string, f func() (T, error)) (T, error) {
-	r.mu.Lock()
-	if r.all == nil {
-		r.all = map[string]func() (any, error){}
-	}
-	if r.all[key] == nil {
-		r.all[key] = sync.OnceValues(func() (any, error) { return f() })
-	}
-	get := r.all[key]
-	r.mu.Unlock()
-	v, err := get()
-	if err != nil {
-		var none T
-		return none, err
-	}
-	return v.(T), nil
-}
-
-// each calls f for all of the items, several at once, and returns the results in their order, or the first error.
-func each[I, O any](ctx context.Context, r *run, items []I, f func(context.Context, I) (O, error)) ([]O, error) {
-	results := make([]O, len(items))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(r.server.parallel())
-	for n, item := range items {
-		g.Go(func() (err error) {
-			results[n], err = f(ctx, item)
-			return err
-		})
-	}
-	return results, g.Wait()
 }
 
 // after returns the references, each as kind:key, in the letters of the spec: Gitea has one object of a name in whatever

@@ -63,7 +63,7 @@ func (r *run) protections() reconcile.Kind {
 	return reconcile.Collection[Protection, protection]{
 		Name: "protection", Want: want,
 		List: func(ctx context.Context) (map[string]protection, error) {
-			lists, err := each(ctx, r, repositories, func(ctx context.Context, of string) (all []protection, err error) {
+			lists, err := reconcile.Each(ctx, r.server.parallel(), repositories, func(ctx context.Context, of string) (all []protection, err error) {
 				err = r.get(ctx, "/repos/"+of+"/branch_protections", &all) // all at once: it has no pages
 				if absent(err) {
 					return nil, nil
@@ -80,9 +80,9 @@ func (r *run) protections() reconcile.Kind {
 		},
 		Diff: func(key string, w Protection, h *protection) reconcile.Delta {
 			if h == nil {
-				return protectionFields(w.rule(), protection{}).created(key)
+				return protectionFields(w.rule(), protection{}).Created(key)
 			}
-			return protectionFields(w.rule(), *h).changed(key)
+			return protectionFields(w.rule(), *h).Changed(key)
 		},
 		Put: func(ctx context.Context, key string, w Protection, h *protection) error {
 			of, _, _ := strings.Cut(key, ":")
@@ -115,23 +115,23 @@ func (r *run) protections() reconcile.Kind {
 	}
 }
 
-func protectionFields(w, h protection) (f fields) {
-	yes := func(name string, want, has bool) { f.exact(name, fmt.Sprint(want), fmt.Sprint(has)) }
+func protectionFields(w, h protection) (f reconcile.Fields) {
+	yes := func(name string, want, has bool) { f.Exact(name, fmt.Sprint(want), fmt.Sprint(has)) }
 	yes("push", w.Push, h.Push)
 	yes("push only by those named", w.PushList, h.PushList)
-	f.set("pushers", lower(w.Pushers), lower(h.Pushers))
-	f.set("pushTeams", lower(w.PushTeams), lower(h.PushTeams))
+	f.Set("pushers", lower(w.Pushers), lower(h.Pushers))
+	f.Set("pushTeams", lower(w.PushTeams), lower(h.PushTeams))
 	yes("pushDeployKeys", w.PushDeployKeys, h.PushDeployKeys)
 	yes("merge only by those named", w.MergeList, h.MergeList)
-	f.set("mergers", lower(w.Mergers), lower(h.Mergers))
-	f.set("mergeTeams", lower(w.MergeTeams), lower(h.MergeTeams))
-	f.exact("approvals", fmt.Sprint(w.Approvals), fmt.Sprint(h.Approvals))
-	f.set("statusChecks", w.StatusChecks, h.StatusChecks)
+	f.Set("mergers", lower(w.Mergers), lower(h.Mergers))
+	f.Set("mergeTeams", lower(w.MergeTeams), lower(h.MergeTeams))
+	f.Exact("approvals", fmt.Sprint(w.Approvals), fmt.Sprint(h.Approvals))
+	f.Set("statusChecks", w.StatusChecks, h.StatusChecks)
 	yes("blockOnRejected", w.BlockOnRejected, h.BlockOnRejected)
 	yes("blockOnOutdated", w.BlockOnOutdated, h.BlockOnOutdated)
 	yes("dismissStale", w.DismissStale, h.DismissStale)
 	yes("signedCommits", w.SignedCommits, h.SignedCommits)
-	f.exact("protectedFiles", w.ProtectedFiles, h.ProtectedFiles)
+	f.Exact("protectedFiles", w.ProtectedFiles, h.ProtectedFiles)
 	yes("adminsToo", w.AdminsToo, h.AdminsToo)
 	return f
 }

@@ -47,7 +47,7 @@ func (r *run) pushMirrors() reconcile.Kind {
 	return reconcile.Collection[PushMirror, pushMirror]{
 		Name: kind, Want: want,
 		List: func(ctx context.Context) (map[string]pushMirror, error) {
-			lists, err := each(ctx, r, repositories, r.listPushMirrors)
+			lists, err := reconcile.Each(ctx, r.server.parallel(), repositories, r.listPushMirrors)
 			has := map[string]pushMirror{}
 			for n, of := range repositories {
 				for _, h := range lists[n] {
@@ -94,7 +94,7 @@ func (r *run) pushMirrors() reconcile.Kind {
 // diffPushMirror compares a push mirror, which the API cannot update.
 func (r *run) diffPushMirror(key string, w PushMirror, h *pushMirror) reconcile.Delta {
 	if h == nil {
-		d := pushMirrorFields(w, pushMirror{}).created(key)
+		d := pushMirrorFields(w, pushMirror{}).Created(key)
 		d.Cause += "; what is at " + w.Address + " is overwritten, with force"
 		d.Risk = lab.RiskDataLoss
 		return d
@@ -103,7 +103,7 @@ func (r *run) diffPushMirror(key string, w PushMirror, h *pushMirror) reconcile.
 	if err != nil {
 		return reconcile.Delta{Err: err}
 	}
-	d := pushMirrorFields(w, *h).changed(key)
+	d := pushMirrorFields(w, *h).Changed(key)
 	if cause != "" {
 		d.Cause = "the login: " + cause
 	}
@@ -132,8 +132,8 @@ func (r *run) listPushMirrors(ctx context.Context, of string) ([]pushMirror, err
 // login is what a push mirror logs in with.
 func (w PushMirror) login() lab.Secret { return lab.NewSecret(w.User + "\n" + w.Password.Reveal()) }
 
-func pushMirrorFields(w PushMirror, h pushMirror) (f fields) {
-	f.exact("interval", duration(cmp.Or(w.Interval, defaultInterval)), duration(h.Interval))
-	f.exact("onCommit", fmt.Sprint(w.OnCommit), fmt.Sprint(h.OnCommit))
+func pushMirrorFields(w PushMirror, h pushMirror) (f reconcile.Fields) {
+	f.Exact("interval", duration(cmp.Or(w.Interval, defaultInterval)), duration(h.Interval))
+	f.Exact("onCommit", fmt.Sprint(w.OnCommit), fmt.Sprint(h.OnCommit))
 	return f
 }

@@ -80,7 +80,7 @@ func (r *run) listRepositories(ctx context.Context, want map[string]Repository) 
 			names = append(names, x.Owner)
 		}
 	}
-	lists, err := each(ctx, r, names, func(ctx context.Context, owner string) ([]repository, error) {
+	lists, err := reconcile.Each(ctx, r.server.parallel(), names, func(ctx context.Context, owner string) ([]repository, error) {
 		all, err := list[repository](ctx, r.client, path("users", owner, "repos"))
 		if absent(err) {
 			return nil, nil
@@ -108,7 +108,7 @@ func (r *run) diffRepository(key string, w Repository, h *repository) reconcile.
 	}
 	switch {
 	case h == nil:
-		d := repositoryFields(w, repository{}, true).created(key)
+		d := repositoryFields(w, repository{}, true).Created(key)
 		if w.Mirror != nil {
 			d.Cause += "; it is copied, and then a mirror of " + w.Mirror.Address
 		}
@@ -130,7 +130,7 @@ func (r *run) diffRepository(key string, w Repository, h *repository) reconcile.
 		return refuse(lab.ErrConflict, "change the address in its settings, or write the one that it has",
 			"it is a mirror of "+lab.Printable(h.OriginalURL)+", and the API cannot change that")
 	}
-	d := repositoryFields(w, *h, false).changed(key)
+	d := repositoryFields(w, *h, false).Changed(key)
 	if w.Private != nil && *w.Private != h.Private {
 		d.Risk = visibilityRisk(visibility(*w.Private), visibility(h.Private))
 		if !*w.Private {
@@ -153,38 +153,38 @@ func visibility(private bool) string {
 // private is whether a repository is created private: unless it is said that it is not.
 func (x Repository) private() bool { return x.Private == nil || *x.Private }
 
-func repositoryFields(w Repository, h repository, create bool) (f fields) {
-	f.text("description", w.Description, h.Description)
-	f.text("website", w.Website, h.Website)
+func repositoryFields(w Repository, h repository, create bool) (f reconcile.Fields) {
+	f.Text("description", w.Description, h.Description)
+	f.Text("website", w.Website, h.Website)
 	private := w.Private
 	if create {
 		p := w.private()
 		private = &p
 	}
-	f.flag("private", private, h.Private)
-	f.text("defaultBranch", w.DefaultBranch, h.DefaultBranch)
-	f.flag("archived", w.Archived, h.Archived)
-	f.flag("template", w.Template, h.Template)
-	f.flag("issues", w.Issues, h.Issues)
-	f.flag("pullRequests", w.PullRequests, h.PullRequests)
-	f.flag("wiki", w.Wiki, h.Wiki)
-	f.flag("projects", w.Projects, h.Projects)
-	f.flag("releases", w.Releases, h.Releases)
-	f.flag("packages", w.Packages, h.Packages)
-	f.flag("actions", w.Actions, h.Actions)
+	f.Flag("private", private, h.Private)
+	f.Text("defaultBranch", w.DefaultBranch, h.DefaultBranch)
+	f.Flag("archived", w.Archived, h.Archived)
+	f.Flag("template", w.Template, h.Template)
+	f.Flag("issues", w.Issues, h.Issues)
+	f.Flag("pullRequests", w.PullRequests, h.PullRequests)
+	f.Flag("wiki", w.Wiki, h.Wiki)
+	f.Flag("projects", w.Projects, h.Projects)
+	f.Flag("releases", w.Releases, h.Releases)
+	f.Flag("packages", w.Packages, h.Packages)
+	f.Flag("actions", w.Actions, h.Actions)
 	if m := w.Merge; m != nil {
-		f.flag("merge.mergeCommit", m.MergeCommit, h.MergeCommit)
-		f.flag("merge.rebase", m.Rebase, h.Rebase)
-		f.flag("merge.rebaseMerge", m.RebaseMerge, h.RebaseMerge)
-		f.flag("merge.squash", m.Squash, h.Squash)
-		f.flag("merge.fastForward", m.FastForward, h.FastForward)
-		f.text("merge.default", m.Default, h.MergeDefault)
-		f.flag("merge.deleteBranch", m.DeleteBranch, h.DeleteBranch)
+		f.Flag("merge.mergeCommit", m.MergeCommit, h.MergeCommit)
+		f.Flag("merge.rebase", m.Rebase, h.Rebase)
+		f.Flag("merge.rebaseMerge", m.RebaseMerge, h.RebaseMerge)
+		f.Flag("merge.squash", m.Squash, h.Squash)
+		f.Flag("merge.fastForward", m.FastForward, h.FastForward)
+		f.Text("merge.default", m.Default, h.MergeDefault)
+		f.Flag("merge.deleteBranch", m.DeleteBranch, h.DeleteBranch)
 	}
 	if w.Mirror != nil {
-		f.text("mirror.interval", duration(w.Mirror.Interval), duration(h.MirrorInterval))
+		f.Text("mirror.interval", duration(w.Mirror.Interval), duration(h.MirrorInterval))
 	}
-	f.set("topics", w.Topics, h.Topics)
+	f.Set("topics", w.Topics, h.Topics)
 	return f
 }
 
@@ -203,7 +203,7 @@ func (r *run) putRepository(ctx context.Context, key string, w Repository, h *re
 		}
 		h = &is
 	}
-	if differ := repositoryFields(w, *h, false).differ(); len(differ) > 0 && !slices.Equal(differ, []string{"topics"}) {
+	if differ := repositoryFields(w, *h, false).Differ(); len(differ) > 0 && !slices.Equal(differ, []string{"topics"}) {
 		var is repository
 		if err := r.send(ctx, http.MethodPatch, "/repos/"+key, repositoryEdit(w), &is); err != nil {
 			return err
@@ -211,7 +211,7 @@ func (r *run) putRepository(ctx context.Context, key string, w Repository, h *re
 		is.Topics = h.Topics
 		h = &is
 	}
-	if w.Topics != nil && together(w.Topics) != together(h.Topics) {
+	if w.Topics != nil && reconcile.Together(w.Topics) != reconcile.Together(h.Topics) {
 		r.topics.Lock()
 		err := r.send(ctx, http.MethodPut, "/repos/"+key+"/topics", map[string]any{"topics": w.Topics}, nil)
 		r.topics.Unlock()

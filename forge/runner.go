@@ -113,7 +113,7 @@ func (r *run) listRunners(ctx context.Context) (map[string][]registered, error) 
 		slices.Sort(levels)
 		levels = slices.Compact(levels)
 	}
-	lists, err := each(ctx, r, levels, r.runnersOf)
+	lists, err := reconcile.Each(ctx, r.server.parallel(), levels, r.runnersOf)
 	if err != nil {
 		return nil, err
 	}

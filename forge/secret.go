@@ -120,7 +120,7 @@ func (r *run) secrets() reconcile.Kind {
 // those of several.
 func (r *run) listSecrets(ctx context.Context) (map[string]secret, error) {
 	scopes := slices.DeleteFunc(r.spec.scopes(), func(s scope) bool { return len(s.secrets) == 0 && !r.spec.Prune })
-	lists, err := each(ctx, r, scopes, func(ctx context.Context, s scope) (all []secret, err error) {
+	lists, err := reconcile.Each(ctx, r.server.parallel(), scopes, func(ctx context.Context, s scope) (all []secret, err error) {
 		if s.kind == "user" {
 			variables, err := r.listVariables(ctx, s)
 			for _, v := range variables {

@@ -72,9 +72,9 @@ func (r *run) teams() reconcile.Kind {
 		List: func(ctx context.Context) (map[string]team, error) { return r.listTeams(ctx, want) },
 		Diff: func(key string, w Team, h *team) reconcile.Delta {
 			if h == nil {
-				return teamFields(w, team{}, true).created(key)
+				return teamFields(w, team{}, true).Created(key)
 			}
-			d := teamFields(w, *h, false).changed(key)
+			d := teamFields(w, *h, false).Changed(key)
 			if without(h.members, w.Members) || without(h.repositories, w.Repositories) {
 				d.Risk = lab.RiskDisrupt
 			}
@@ -113,7 +113,7 @@ func (r *run) listTeams(ctx context.Context, want map[string]Team) (map[string]t
 		organizations[organization] = true
 	}
 	names := slices.Sorted(maps.Keys(organizations))
-	lists, err := each(ctx, r, names, func(ctx context.Context, name string) ([]team, error) {
+	lists, err := reconcile.Each(ctx, r.server.parallel(), names, func(ctx context.Context, name string) ([]team, error) {
 		all, err := list[team](ctx, r.client, path("orgs", name, "teams"))
 		if absent(err) {
 			return nil, nil
@@ -124,7 +124,7 @@ func (r *run) listTeams(ctx context.Context, want map[string]Team) (map[string]t
 		return nil, err
 	}
 	keys := slices.Sorted(maps.Keys(want))
-	teams, err := each(ctx, r, keys, func(ctx context.Context, key string) (*team, error) {
+	teams, err := reconcile.Each(ctx, r.server.parallel(), keys, func(ctx context.Context, key string) (*team, error) {
 		organization, name, _ := strings.Cut(key, "/")
 		all := lists[slices.Index(names, organization)]
 		n := slices.IndexFunc(all, func(t team) bool { return strings.EqualFold(t.Name, name) })
@@ -165,18 +165,18 @@ func (r *run) listTeams(ctx context.Context, want map[string]Team) (map[string]t
 	return has, nil
 }
 
-func teamFields(w Team, h team, create bool) (f fields) {
-	f.text("description", w.Description, h.Description)
+func teamFields(w Team, h team, create bool) (f reconcile.Fields) {
+	f.Text("description", w.Description, h.Description)
 	// The server answers "none" for all but admin (1.26, CreateTeam and EditTeam), and the units say what holds.
 	permission, on := w.access(create)
-	f.text("permission", summary(permission), summary(h.Permission))
+	f.Text("permission", summary(permission), summary(h.Permission))
 	for _, unit := range slices.Sorted(maps.Keys(on)) {
-		f.text("units."+unit, on[unit], cmp.Or(h.Units[unit], "none"))
+		f.Text("units."+unit, on[unit], cmp.Or(h.Units[unit], "none"))
 	}
-	f.flag("allRepositories", w.AllRepositories, h.All)
-	f.flag("createRepositories", w.CreateRepositories, h.Create)
-	f.set("members", lower(w.Members), lower(h.members))
-	f.set("repositories", lower(w.Repositories), lower(h.repositories))
+	f.Flag("allRepositories", w.AllRepositories, h.All)
+	f.Flag("createRepositories", w.CreateRepositories, h.Create)
+	f.Set("members", lower(w.Members), lower(h.members))
+	f.Set("repositories", lower(w.Repositories), lower(h.repositories))
 	return f
 }
 

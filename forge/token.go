@@ -92,11 +92,11 @@ func (r *run) diffToken(key string, w Token, h *issued) reconcile.Delta {
 	f, cause := h.stale(w)
 	switch {
 	case cause != "" && (h == nil || len(h.ours) == 0):
-		d := f.created(key)
+		d := f.Created(key)
 		d.Cause = cause
 		return d
 	case cause != "":
-		return reconcile.Delta{Action: lab.Update, Cause: cause + "; it is succeeded by another", Diff: f.changed(key).Diff,
+		return reconcile.Delta{Action: lab.Update, Cause: cause + "; it is succeeded by another", Diff: f.Changed(key).Diff,
 			Risk: lab.RiskDisrupt}
 	case len(h.finding.Others) > 0:
 		return reconcile.Delta{Action: lab.Update, Cause: fmt.Sprintf("%d of its predecessors are left, whose values nobody keeps",
@@ -106,17 +106,17 @@ func (r *run) diffToken(key string, w Token, h *issued) reconcile.Delta {
 }
 
 // stale says why another token must be made; nothing if the one whose value is kept is as it is wanted.
-func (h *issued) stale(w Token) (f fields, cause string) {
+func (h *issued) stale(w Token) (f reconcile.Fields, cause string) {
 	if h == nil {
 		h = &issued{finding: credential.Finding{Cause: "not found"}}
 	}
 	t, kept := h.current()
-	f.set("scopes", fullScopes(w.Scopes), fullScopes(t.Scopes))
+	f.Set("scopes", fullScopes(w.Scopes), fullScopes(t.Scopes))
 	age, err := time.ParseDuration(w.MaxAge)
 	switch {
 	case !kept:
 		return f, h.finding.Cause
-	case len(f.differ()) > 0:
+	case len(f.Differ()) > 0:
 		return f, "scopes differ"
 	case err == nil && time.Since(t.Created) > age:
 		return f, "older than " + w.MaxAge
@@ -155,7 +155,7 @@ func (r *run) listTokens(ctx context.Context, want map[string]Token) (map[string
 	if len(owners) == 0 {
 		return nil, nil
 	}
-	lists, err := each(ctx, r, owners, func(ctx context.Context, owner string) ([]accessToken, error) {
+	lists, err := reconcile.Each(ctx, r.server.parallel(), owners, func(ctx context.Context, owner string) ([]accessToken, error) {
 		all, err := list[accessToken](ctx, r.passwords(), tokensPath(owner))
 		if absent(err) {
 			return nil, nil
@@ -179,7 +179,7 @@ func (r *run) listTokens(ctx context.Context, want map[string]Token) (map[string
 	for key := range want {
 		keys = append(keys, key)
 	}
-	findings, err := each(ctx, r, keys, func(ctx context.Context, key string) (credential.Finding, error) {
+	findings, err := reconcile.Each(ctx, r.server.parallel(), keys, func(ctx context.Context, key string) (credential.Finding, error) {
 		return r.tokenIssuer(key, nil, has[key].ours).Look(ctx, ids(has[key].ours))
 	})
 	if err != nil {

@@ -41,7 +41,7 @@ func (r *run) users() reconcile.Kind {
 				return reconcile.Delta{Err: r.fail("plan user", key, "give an email", lab.ErrInvalid,
 					"it is not there, and cannot be created without an email")}
 			case h == nil:
-				d := userFields(w, user{wrong: true}, true).created(key)
+				d := userFields(w, user{wrong: true}, true).Created(key)
 				if w.Password.IsZero() {
 					d.Cause += "; its password is random, and known to nobody"
 				}
@@ -49,7 +49,7 @@ func (r *run) users() reconcile.Kind {
 			case h.moved != nil:
 				return reconcile.Delta{Err: h.moved}
 			}
-			d := userFields(w, *h, false).changed(key)
+			d := userFields(w, *h, false).Changed(key)
 			d.Risk = max(visibilityRisk(w.Visibility, h.Visibility), d.Risk)
 			if w.Login != nil && !*w.Login && !h.ProhibitLogin || w.Admin != nil && !*w.Admin && h.Admin ||
 				w.Restricted != nil && *w.Restricted && !h.Restricted || h.wrong {
@@ -85,7 +85,7 @@ func (r *run) listUsers(ctx context.Context, want map[string]User) (map[string]u
 			tried = append(tried, key)
 		}
 	}
-	wrong, err := each(ctx, r, tried, func(ctx context.Context, key string) (bool, error) {
+	wrong, err := reconcile.Each(ctx, r.server.parallel(), tried, func(ctx context.Context, key string) (bool, error) {
 		err := r.loggedIn(key, want[key].Password).get(ctx, "/user", nil)
 		if errors.Is(err, lab.ErrUnauthorized) {
 			return true, nil
@@ -103,23 +103,23 @@ func (r *run) listUsers(ctx context.Context, want map[string]User) (map[string]u
 	return has, nil
 }
 
-func userFields(w User, h user, create bool) (f fields) {
-	f.text("email", strings.ToLower(w.Email), strings.ToLower(h.Email))
-	f.text("fullName", w.FullName, h.FullName)
-	f.flag("restricted", w.Restricted, h.Restricted)
-	f.flag("admin", w.Admin, h.Admin)
-	f.flag("login", w.Login, !h.ProhibitLogin)
+func userFields(w User, h user, create bool) (f reconcile.Fields) {
+	f.Text("email", strings.ToLower(w.Email), strings.ToLower(h.Email))
+	f.Text("fullName", w.FullName, h.FullName)
+	f.Flag("restricted", w.Restricted, h.Restricted)
+	f.Flag("admin", w.Admin, h.Admin)
+	f.Flag("login", w.Login, !h.ProhibitLogin)
 	visibility := w.Visibility
 	if create {
 		visibility = cmp.Or(visibility, "private")
 	}
-	f.text("visibility", visibility, h.Visibility)
+	f.Text("visibility", visibility, h.Visibility)
 	if !w.Password.IsZero() {
 		has := "(as wanted)"
 		if h.wrong {
 			has = "(another)"
 		}
-		f.exact("password", "(as wanted)", has)
+		f.Exact("password", "(as wanted)", has)
 	}
 	return f
 }
@@ -138,7 +138,7 @@ func (r *run) putUser(ctx context.Context, key string, w User, h *user) error {
 			return err
 		}
 		h = &is
-		if len(userFields(w, is, false).differ()) == 0 {
+		if len(userFields(w, is, false).Differ()) == 0 {
 			return nil
 		}
 	}

@@ -34,7 +34,7 @@ func (r *run) variables() reconcile.Kind {
 		Name: "variable", Want: want,
 		List: func(ctx context.Context) (map[string]variable, error) {
 			some := slices.DeleteFunc(r.spec.scopes(), func(s scope) bool { return len(s.variables) == 0 && !r.spec.Prune })
-			lists, err := each(ctx, r, some, r.listVariables)
+			lists, err := reconcile.Each(ctx, r.server.parallel(), some, r.listVariables)
 			if err != nil {
 				return nil, err
 			}
@@ -47,16 +47,16 @@ func (r *run) variables() reconcile.Kind {
 			return has, nil
 		},
 		Diff: func(key string, w wantedVariable, h *variable) reconcile.Delta {
-			var f fields
+			var f reconcile.Fields
 			if h == nil {
-				f.exact("value", w.Value, "")
-				return f.created(key)
+				f.Exact("value", w.Value, "")
+				return f.Created(key)
 			}
 			if _, err := r.marked(h.Description, "variable", key); err != nil {
 				return reconcile.Delta{Err: err}
 			}
-			f.exact("value", w.Value, h.Value)
-			return f.changed(key)
+			f.Exact("value", w.Value, h.Value)
+			return f.Changed(key)
 		},
 		Put: func(ctx context.Context, key string, w wantedVariable, _ *variable) error {
 			return r.putVariable(ctx, w.scope, w.Name, w.Value, r.mark("variable", key).String())
@@ -75,7 +75,7 @@ func (r *run) variables() reconcile.Kind {
 
 // listVariables reads the variables of a scope, once in a comparison.
 func (r *run) listVariables(ctx context.Context, s scope) ([]variable, error) {
-	return once(r.reads, "variables of "+s.String(), func() ([]variable, error) {
+	return reconcile.Once(r.reads, "variables of "+s.String(), func() ([]variable, error) {
 		c, at := r.actions(s, "variables")
 		all, err := list[variable](ctx, c, at)
 		if absent(err) {

@@ -61,13 +61,13 @@ func (r *run) webhooks() reconcile.Kind {
 		List: func(ctx context.Context) (map[string]webhook, error) { return r.listWebhooks(ctx, repositories, want) },
 		Diff: func(key string, w Webhook, h *webhook) reconcile.Delta {
 			if h == nil {
-				return webhookFields(w, webhook{}).created(key)
+				return webhookFields(w, webhook{}).Created(key)
 			}
 			cause, err := r.compare(kind, key, w.Secret, h.fingerprint())
 			if err != nil {
 				return reconcile.Delta{Err: err}
 			}
-			d := webhookFields(w, *h).changed(key)
+			d := webhookFields(w, *h).Changed(key)
 			if cause != "" && recreates(w, *h) {
 				d.Action, d.Cause = lab.Replace, "the secret: "+cause
 				if h.record == "" { // somebody else's, whose secret is lost
@@ -150,7 +150,7 @@ func (h webhook) fingerprint() string { return strings.TrimSuffix(h.record, hook
 
 // listWebhooks returns the webhooks that are wanted, by where they are, and those that have records, by these.
 func (r *run) listWebhooks(ctx context.Context, repositories []string, want map[string]Webhook) (map[string]webhook, error) {
-	lists, err := each(ctx, r, repositories, func(ctx context.Context, of string) (map[string]webhook, error) {
+	lists, err := reconcile.Each(ctx, r.server.parallel(), repositories, func(ctx context.Context, of string) (map[string]webhook, error) {
 		all, err := list[webhook](ctx, r.client, "/repos/"+of+"/hooks")
 		if len(all) == 0 || absent(err) {
 			if absent(err) {
@@ -213,17 +213,17 @@ func (r *run) sendWebhook(ctx context.Context, of string, w Webhook, h *webhook)
 		"events": "name events that the server knows: push, pull_request, release, ..."})
 }
 
-func webhookFields(w Webhook, h webhook) (f fields) {
+func webhookFields(w Webhook, h webhook) (f reconcile.Fields) {
 	to, is := cmp.Or(w.URL, "(as wanted)"), "(another)"
 	if w.address() == h.Config.URL {
 		is = to
 	}
-	f.exact("url", to, is)
-	f.exact("type", w.kind(), h.Type)
-	f.exact("content", w.content(), h.Config.Content)
-	f.set("events", expanded(w.events()), h.Events)
-	f.exact("branch", w.Branch, h.Branch)
-	f.exact("active", fmt.Sprint(!w.Inactive), fmt.Sprint(h.Active))
+	f.Exact("url", to, is)
+	f.Exact("type", w.kind(), h.Type)
+	f.Exact("content", w.content(), h.Config.Content)
+	f.Set("events", expanded(w.events()), h.Events)
+	f.Exact("branch", w.Branch, h.Branch)
+	f.Exact("active", fmt.Sprint(!w.Inactive), fmt.Sprint(h.Active))
 	return f
 }
 

@@ -33,7 +33,8 @@
 //
 // The tokens, [ServerToken] and [AgentToken], are in the sink, which gets that of a cluster that is there already. Where
 // both have one, and they differ, the plan is refused before anything is restarted: k3s would not start, since the token
-// decrypts its bootstrap data.
+// decrypts its bootstrap data. [PlanRotateToken] replaces both; snapshots are restored with the token of their time, which
+// the sink keeps.
 //
 // # Upgrades
 //

@@ -176,9 +176,7 @@ func (c Config) checkCluster(nodes []*node) error {
 		return founder.refuse(lab.ErrRefused, "keep one server; or, after a snapshot, migrate by hand: docs.k3s.io/datastore/ha-embedded",
 			"its datastore is SQLite, which cannot be that of %d servers", len(c.Servers))
 	}
-	if founder.datadir == "etcd" && len(c.Servers) == 1 && given(founder.options, "cluster-init") != "true" {
-		return founder.refuse(lab.ErrRefused, `set serverOptions: {cluster-init: true}`, "its datastore is etcd")
-	}
+	// One server that has etcd goes on with that, whatever its options say (docs.k3s.io/datastore/ha-embedded).
 	return nil
 }
 
@@ -188,7 +186,7 @@ func (c Config) checkTokens(nodes []*node, t tokens) error {
 	server, agent := sum(password(t.server.Reveal())), sum(password(t.agent.Reveal()))
 	for _, n := range nodes {
 		if h := n.hashes["server"]; h != "" && h != server {
-			return n.refuse(lab.ErrRefused, "put the token of "+c.dataDir()+"/server/token into the sink, or rotate the token",
+			return n.refuse(lab.ErrRefused, "if a rotation of the token was cut off, rotate it again; otherwise put the token of "+c.dataDir()+"/server/token into the sink",
 				"it has another token than the sink: k3s would not start with that, since the token decrypts its bootstrap data")
 		}
 		if n.name == c.founder() || !n.running() || n.caHash != "" && n.caHash == t.caHash {

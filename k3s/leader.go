@@ -98,9 +98,8 @@ func (c Config) checkLost(nodes []*node) error {
 	bare, few := c.bare(nodes)
 	switch {
 	case len(have) > 0 && few:
-		return first.refuse(lab.ErrRefused, "on "+have[0]+", which has the datastore: systemctl stop k3s && k3s server --cluster-reset "+
-			"&& systemctl start k3s, and plan again; or restore a snapshot",
-			"it has no datastore, nor have all of %s, and etcd has lost its quorum: a new cluster would have none of the data of %s",
+		return first.refuse(lab.ErrRefused, resetHint(have[0]),
+			"of the servers, %s have no datastore: etcd has lost its quorum, and a new cluster would have none of the data of %s",
 			strings.Join(bare, " and "), strings.Join(have, " and "))
 	case len(have) > 0:
 		return first.refuse(lab.ErrRefused, "bring one of them up: systemctl start k3s, on the machine; then it joins that",
@@ -111,6 +110,12 @@ func (c Config) checkLost(nodes []*node) error {
 			"it has no cluster, and %s is a node of one: a new one would have none of its data", members[0])
 	}
 	return nil
+}
+
+// resetHint says how a server that is left of several becomes the only one.
+func resetHint(name string) string {
+	return "on " + name + ": remove server from " + settingsFile + ", then systemctl stop k3s && k3s server --cluster-reset && " +
+		"systemctl start k3s, and plan again: the others join it; or restore a snapshot"
 }
 
 // forget returns the step that removes a node that is lost from the cluster, and its member of etcd with it: under its

@@ -32,7 +32,9 @@ func (s *site) down(asked, machine int) {
 			var list struct {
 				Items []struct {
 					Metadata struct{ Name string }
-					Status   struct{ Conditions []struct{ Type, Status string } }
+					Status   struct {
+						Conditions []struct{ Type, Status string }
+					}
 				}
 			}
 			text := s.exec(asked, "k3s kubectl get --raw /api/v1/nodes 2>/dev/null || :")

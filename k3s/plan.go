@@ -238,8 +238,7 @@ func (p *planner) next(ctx context.Context, nodes []*node, t tokens) (*lab.Plan,
 		err = errors.Join(err, nodes[0].refuse(lab.ErrBlocked, "apply this plan, which brings it up, and plan again",
 			"the API of the cluster does not answer"))
 		if bare, few := p.c.bare(nodes); few && nodes[0].datadir == "etcd" {
-			err = errors.Join(err, nodes[0].refuse(lab.ErrBlocked, "if it stays so: systemctl stop k3s && k3s server --cluster-reset && "+
-				"systemctl start k3s, on the machine, and plan again; or restore a snapshot",
+			err = errors.Join(err, nodes[0].refuse(lab.ErrBlocked, "if it stays so, "+resetHint(nodes[0].name),
 				"%s have no datastore: if they were members of etcd, it has lost its quorum", strings.Join(bare, " and ")))
 		}
 		plans = plans[:1]

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/host"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/machinetest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
 	"gitea.arcodange.lab/arcodange-org/lab/k3s"
@@ -111,5 +112,100 @@ func TestReal(t *testing.T) {
 	}
 	if p, err := k3s.PlanUninstall(t.Context(), s.machines, s.config); err != nil || !p.Empty() {
 		t.Errorf("a second time: %v\n%s", err, p)
+	}
+}
+
+// TestRealLost: on Debian with systemd, the first of three servers has a new disk, and joins the cluster that lives on.
+func TestRealLost(t *testing.T) {
+	s := newReality(t, 3, 0)
+	s.apply()
+	s.converged()
+	s.object(`"data"`)
+	s.replaced(1)
+	s.down(2, 1)
+	s.apply()
+	s.converged()
+	if got := strings.TrimSpace(s.exec(1, "k3s kubectl get --raw /api/v1/test")); got != `"data"` {
+		t.Error(got)
+	}
+	if got := s.exec(1, "cat /etc/rancher/k3s/config.yaml"); !strings.Contains(got, "server: ") || strings.Contains(got, "cluster-init") {
+		t.Error(got)
+	}
+	s.exec(1, "systemctl restart k3s") // which it also starts from, now that it is a member
+	s.converged()
+}
+
+// TestRealRotateToken: on Debian with systemd, all nodes get other tokens, and the server keeps them
+// through a restart.
+func TestRealRotateToken(t *testing.T) {
+	s := newReality(t, 1, 2)
+	s.apply()
+	oldServer, oldAgent := s.secret(k3s.ServerToken), s.secret(k3s.AgentToken)
+	s.confirm(s.planRotation())
+	s.rotated(oldServer, oldAgent)
+	s.exec(1, "systemctl restart k3s")
+	s.converged()
+}
+
+// TestRealAPI: on Debian with systemd, and with a real etcd, API server and kubectl behind the stand-in: nodes join, are
+// drained by eviction, upgraded, annotated, removed, and forgotten through the API that k3s has.
+func TestRealAPI(t *testing.T) {
+	real.Long(t)
+	programs := real.KubernetesPrograms(t)
+	s := newReality(t, 1, 2)
+	const dir = "/usr/local/lib/k3s-standin"
+	state := host.State{host.Directory{Path: dir}}
+	for name, source := range map[string]string{"etcd": programs.Etcd, "kube-apiserver": programs.APIServer, "kubectl": programs.Kubectl} {
+		state = append(state, host.File{Path: dir + "/" + name, Source: source, Mode: 0o755})
+	}
+	machinetest.Converge(t, s.machines[0], state)
+	s.apply()
+	s.converged()
+	if got := s.exec(1, "k3s kubectl get nodes -o name"); got != "node/pi1\nnode/pi2\nnode/pi3\n" {
+		t.Errorf("nodes: %q", got)
+	}
+	s.exec(1, `k3s kubectl apply -f - <<'E'
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: data}
+data: {is: here}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: work
+  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: work, uid: 3b2f6f6e-0000-4000-8000-000000000000, controller: true}]
+spec:
+  nodeName: pi2
+  terminationGracePeriodSeconds: 0
+  containers: [{name: work, image: work}]
+  volumes: [{name: scratch, emptyDir: {}}]
+E`)
+	s.version(newer)
+	s.apply()
+	s.converged()
+	if got := s.exec(1, "k3s kubectl get pods -o name"); got != "" {
+		t.Errorf("pi2 was upgraded with %q on it", got)
+	}
+	nodes := s.exec(1, "k3s kubectl get nodes -o jsonpath='{range .items[*]}{.metadata.name} {.status.nodeInfo.kubeletVersion} {.spec.unschedulable} {.metadata.annotations}{\"\\n\"}{end}'")
+	if strings.Count(nodes, newer) != 3 || strings.Contains(nodes, "true") || strings.Contains(nodes, "drained-for") {
+		t.Errorf("nodes:\n%s", nodes)
+	}
+	all, err := k3s.Snapshots(t.Context(), s.machines[0], s.config)
+	if err != nil || len(all) != 1 || all[0].Datastore != "etcd" || all[0].Bytes < 10000 {
+		t.Errorf("snapshots: %+v, %v", all, err)
+	}
+	s.confirm(s.planRotation())
+	s.converged()
+	s.confirm(k3s.PlanUninstall(t.Context(), s.machines, s.config, "pi3"))
+	if got := s.exec(1, "k3s kubectl get nodes -o name"); got != "node/pi1\nnode/pi2\n" {
+		t.Errorf("nodes: %q", got)
+	}
+	s.replaced(2)
+	s.down(1, 2)
+	s.apply() // pi3 joins again, too
+	s.converged()
+	if got := s.exec(1, "k3s kubectl get nodes -o name; k3s kubectl get configmap data -o jsonpath={.data.is}"); got != "node/pi1\nnode/pi2\nnode/pi3\nhere" {
+		t.Errorf("%q", got)
 	}
 }

@@ -33,17 +33,13 @@ func PlanRestore(ctx context.Context, machines []*host.Machine, c Config, sink l
 		return nil, founder.refuse(lab.ErrRefused, "set version to "+s.Version,
 			"%s made the snapshot, and %s may not be able to read it", s.Version, c.Version)
 	}
-	token, err := sink.Get(ctx, ServerToken)
-	if err != nil {
-		return nil, err
-	}
 	out, err := run(ctx, founder.machine, "check the snapshot", shell("check", "snapshot", snapshots+"/"+name))
 	if err != nil {
 		return nil, err
 	}
-	if sum(password(out)) != sum(password(token.Reveal())) {
-		return nil, founder.refuse(lab.ErrRefused, "put the token of "+snapshots+"/"+name+"/token into the sink",
-			"the token of the snapshot is not that of the sink, and k3s would not start with it")
+	token, back, err := tokenOf(ctx, sink, founder, name, out)
+	if err != nil {
+		return nil, err
 	}
 	var steps []lab.Step
 	var before []string
@@ -51,7 +47,11 @@ func PlanRestore(ctx context.Context, machines []*host.Machine, c Config, sink l
 		if !c.server(n.name) || !n.running() {
 			continue
 		}
-		own, err := n.machine.Plan(ctx, c.software(n.arch))
+		want := c.software(n.arch)
+		if back != nil {
+			want = append(want, host.File{Path: tokenFile, Value: tokens{server: token, caHash: founder.caHash}.file(c, n.name)})
+		}
+		own, err := n.machine.Plan(ctx, want)
 		if err != nil {
 			return nil, err
 		}
@@ -65,15 +65,47 @@ func PlanRestore(ctx context.Context, machines []*host.Machine, c Config, sink l
 	}
 	swap := c.swap(founder, s, before...)
 	steps, before = append(steps, swap), []string{swap.Name}
-	start := c.start(founder, before...)
+	start := c.start(founder, restored, before...)
 	steps, before = append(steps, start), []string{start.Name}
 	for _, n := range nodes {
 		if n != founder && c.server(n.name) && n.running() {
-			s := c.start(n, before...)
+			s := c.start(n, restored, before...)
 			steps, before = append(steps, s), []string{s.Name}
 		}
 	}
+	if back != nil {
+		back.After = before
+		steps = append(steps, *back)
+	}
 	return lab.NewPlan(steps...)
+}
+
+// tokenOf returns the token of a snapshot, whose text is read from it: the one that the sink has, or one that was replaced
+// since, see [PlanRotateToken]. back is the step that makes that the cluster's again in the sink; nil if there is none.
+func tokenOf(ctx context.Context, sink lab.Sink, founder *node, name, text string) (token lab.Secret, back *lab.Step, err error) {
+	current, err := sink.Get(ctx, ServerToken)
+	h := sum(password(text))
+	if err != nil || hashOf(current) == h {
+		return current, nil, err
+	}
+	old, err := sink.Get(ctx, ServerToken+"-"+h[:8])
+	replacer, ok := sink.(lab.Replacer)
+	if err != nil || hashOf(old) != h || !ok {
+		return token, nil, founder.refuse(lab.ErrRefused, "put the token of "+snapshots+"/"+name+"/token into the sink",
+			"the token of the snapshot is not that of the sink, and k3s would not start with it")
+	}
+	id := "k3s/tokens"
+	return old, &lab.Step{Name: id, Changes: []lab.Change{{ID: id, Action: lab.Update,
+		Cause: "the token of the snapshot is that of the cluster again; the other is kept as " + kept(current)}},
+		Run: func(ctx context.Context, r *lab.Recorder) error {
+			r.Start(id)
+			err := sink.Put(ctx, kept(current), current)
+			if err == nil {
+				err = replacer.Replace(ctx, ServerToken, current, old)
+			}
+			r.Done(id, err)
+			return err
+		}}, nil
 }
 
 // script returns a step with one change that a script on a machine makes.
@@ -108,10 +140,12 @@ func (c Config) empty(n *node, after ...string) lab.Step {
 		shell("empty", "data", c.dataDir(), "replaced", replaced), after...)
 }
 
+const restored = "it was stopped for the restoration"
+
 // start returns the step that starts a server, and waits until it is ready.
-func (c Config) start(n *node, after ...string) lab.Step {
+func (c Config) start(n *node, cause string, after ...string) lab.Step {
 	id := "k3s/start/" + n.name
-	return lab.Step{Name: id, After: after, Changes: []lab.Change{{ID: id, Action: lab.Run, Cause: "it was stopped for the restoration"}},
+	return lab.Step{Name: id, After: after, Changes: []lab.Change{{ID: id, Action: lab.Run, Cause: cause}},
 		Run: func(ctx context.Context, r *lab.Recorder) error {
 			r.Start(id)
 			_, err := run(ctx, n.machine, "start k3s", "systemctl reset-failed k3s.service 2>/dev/null || :\nsystemctl start k3s.service")

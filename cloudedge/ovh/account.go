@@ -11,15 +11,15 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/httpx"
 )
 
-// Account says which OVH account to provision and how to get there. Nothing is read of the environment, nor of ovh.conf.
-// It is used either as an OAuth2 client (ClientID, ClientSecret) or with the keys of an application (ApplicationKey,
-// ApplicationSecret, ConsumerKey), which are what an account has that has no OAuth2 client yet.
+// Account says which OVH account to provision and how to get there. Nothing is read of the environment, nor of
+// ovh.conf. It is used either as an OAuth2 client (ClientID, ClientSecret) or with the keys of an application
+// (ApplicationKey, ApplicationSecret, ConsumerKey), which are what an account has that has no OAuth2 client yet.
 type Account struct {
 	// Address is that of the API without a path; empty means https://eu.api.ovh.com.
 	Address string
 
-	// Login is where an OAuth2 client gets its tokens; empty means https://www.ovh.com/auth/oauth2/token, or, with an Address,
-	// /auth/oauth2/token there.
+	// Login is where an OAuth2 client gets its tokens; empty means https://www.ovh.com/auth/oauth2/token, or, with an
+	// Address, /auth/oauth2/token there.
 	Login string
 
 	ClientID     string
@@ -44,8 +44,8 @@ type Account struct {
 	// PerSecond is how many requests are sent a second in the long run; 0 means 20. OVH says no limit.
 	PerSecond float64
 
-	// Poll is how long to wait between two looks at what takes its time; 0 means 5 seconds. Wait is how long to wait for it
-	// in all; 0 means 10 minutes.
+	// Poll is how long to wait between two looks at what takes its time; 0 means 5 seconds. Wait is how long to wait
+	// for it in all; 0 means 10 minutes.
 	Poll, Wait time.Duration
 
 	Counters *Counters // counts what plans and applies cost; nil counts nothing
@@ -125,7 +125,8 @@ func (a *Account) Validate() (ps lab.Problems) {
 			ps = append(ps, lab.Problem{Path: at.path, Message: "is not the address of a server", // it may hold a password
 				Hint: "write https://eu.api.ovh.com, or leave it out"})
 		case httpx.Plaintext(u):
-			ps = append(ps, lab.Problem{Path: at.path, Text: at.address, Message: "would send secrets in plain text", Hint: "write https://"})
+			ps = append(ps, lab.Problem{Path: at.path, Text: at.address, Message: "would send secrets in plain text",
+				Hint: "write https://"})
 		case at.path == "address" && strings.Trim(u.Path, "/") != "":
 			ps = append(ps, lab.Problem{Path: at.path, Text: at.address, Message: "has a path", Hint: "leave out /1.0, /v1 and /v2"})
 		}

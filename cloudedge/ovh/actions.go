@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// operations are the IAM action that each operation of the API needs, as OVH's own schemas say it (x-iam-actions); of export and
-// dnssec, which the schemas of this module's tests lack, as OVH's reference of actions names them; and of tags, as it names them for
-// a resource that is a zone.
+// operations are the IAM action that each operation of the API needs, as OVH's own schemas say it (x-iam-actions); of
+// export and dnssec, which the schemas of this module's tests lack, as OVH's reference of actions names them; and of
+// tags, as it names them for a resource that is a zone.
 //
 //go:embed actions.json
 var operationsJSON []byte

@@ -28,8 +28,9 @@ const (
 	maxPages    = 10000       // of a list that has no end
 )
 
-// client sends requests to the API, which are JSON. The vendor's go-ovh reads the environment and three configuration files, cannot
-// log in by OAuth2 anywhere but at the vendor's, writes to its HTTP client at each request, and neither pages nor retries.
+// client sends requests to the API, which are JSON. The vendor's go-ovh reads the environment and three configuration
+// files, cannot log in by OAuth2 anywhere but at the vendor's, writes to its HTTP client at each request, and neither
+// pages nor retries.
 type client struct {
 	account *Account
 	http    *http.Client

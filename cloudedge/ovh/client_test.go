@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -86,8 +87,8 @@ func TestSinkThatFails(t *testing.T) {
 	w.whole(t)
 }
 
-// TestLostSecret loses the secret, and cuts the run that repairs it off at each of its writes: there is never a policy that names
-// a client which does not exist, and in the end one client.
+// TestLostSecret loses the secret, and cuts the run that repairs it off at each of its writes: there is never a policy
+// that names a client which does not exist, and in the end one client.
 func TestLostSecret(t *testing.T) {
 	for _, how := range []ovhtest.Failure{{}, {Done: true}} {
 		for n := 1; ; n++ {
@@ -131,6 +132,39 @@ func (w *world) identities() (all []string) {
 		all = append(all, strings.Trim(i, `"`))
 	}
 	return all
+}
+
+// TestSecretsInADirectory keeps them where a first run can: in a directory.
+func TestSecretsInADirectory(t *testing.T) {
+	w := clientsOnly(t, ovhtest.Config{})
+	sink := lab.SecretDir{Path: filepath.Join(t.TempDir(), "secrets")}
+	w.spec.Sink = sink
+	w.spec.Clients[0].Secret = ""
+	w.converge(t)
+	id, err := sink.Get(t.Context(), "ovh-cms-client_id")
+	if err != nil || !strings.Contains(w.Clients()[0], id.Reveal()) {
+		t.Errorf("%v", err)
+	}
+	if _, err := sink.Get(t.Context(), w.spec.Clients[0].SecretName()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestIDs are all that a plan has.
+func TestIDs(t *testing.T) {
+	w := newWorld(t, ovhtest.Config{})
+	w.Sign(domain)
+	w.spec.Delegations[0].RemoveDS = true
+	p, _ := w.account.Plan(t.Context(), w.spec) // the name servers wait
+	ids := w.spec.IDs()
+	for _, c := range p.Changes() {
+		if !slices.Contains(ids, c.ID) {
+			t.Errorf("%s is not among %v", c.ID, ids)
+		}
+	}
+	if len(p.Changes()) != 6 || !slices.Contains(ids, "delegation:"+domain) || !slices.Contains(ids, "ovh/predecessors:cms") {
+		t.Errorf("%v %v", p, ids)
+	}
 }
 
 func TestWrongSecretIsSucceeded(t *testing.T) {
@@ -213,6 +247,18 @@ func TestFlowIsAConflict(t *testing.T) {
 	_, err := w.account.Plan(t.Context(), w.spec)
 	if !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "AUTHORIZATION_CODE") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestPredecessorThatOthersName keeps a client that a policy of somebody else's names.
+func TestPredecessorThatOthersName(t *testing.T) {
+	w := clientsOnly(t, ovhtest.Config{})
+	w.converge(t)
+	w.AddPolicy("theirs", "by hand", false, w.identities()[0], "urn:v1:eu:resource:vps:v", "vps:apiovh:reboot")
+	w.sink.remove("cms/ovh#client_secret")
+	_, err := w.plan(t).Apply(t.Context(), nil)
+	if !errors.Is(err, lab.ErrBlocked) || !strings.Contains(err.Error(), "the policy theirs names it") || len(w.Clients()) != 2 {
+		t.Errorf("%v %q", err, w.Clients())
 	}
 }
 

@@ -89,8 +89,8 @@ func (r *run) wantedDelegations() map[string]Delegation {
 	return want
 }
 
-// listDomains reads the wanted domains, once in a comparison. Only where name servers differ, the zone at OVH is compared with what
-// is on the other side.
+// listDomains reads the wanted domains, once in a comparison. Only where name servers differ, the zone at OVH is
+// compared with what is on the other side.
 func (r *run) listDomains(ctx context.Context) (map[string]*domainState, error) {
 	return once(r.reads, "domains", func() (map[string]*domainState, error) {
 		want := r.wantedDelegations()
@@ -148,22 +148,8 @@ func (r *run) domain(ctx context.Context, w Delegation) (*domainState, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the records of %s on the other side: %w", w.Domain, err)
 	}
-	h.missing = missing(w, r.after(w.Domain, zone), other)
+	h.missing = missing(w, zoneContent{sets: r.planned(w.Domain, zone)}, other)
 	return h, nil
-}
-
-// after is what a zone serves when its own change is made, which comes first.
-func (r *run) after(name string, zone *zoneState) zoneContent {
-	z := zoneContent{ttl: zone.ttl, sets: maps.Clone(zone.sets)}
-	for _, w := range r.spec.Zones {
-		if w.Name != name {
-			continue
-		}
-		for _, c := range r.changes(w, zone) {
-			z.sets[c.rrset] = c.want
-		}
-	}
-	return z
 }
 
 func (r *run) nameServers(ctx context.Context, domain string) ([]nameServer, error) {
@@ -180,12 +166,16 @@ func (r *run) nameServers(ctx context.Context, domain string) ([]nameServer, err
 	})
 }
 
-// missing returns the records of a zone that are not among others. Those of the zone itself that say who serves it, SOA and NS, are
-// the other side's own.
+// missing returns the records of a zone that are not among others. Those of the zone itself that say who serves it, SOA
+// and NS, are the other side's own.
 func missing(w Delegation, zone zoneContent, others []Record) (all []string) {
 	there := map[rrset][]string{}
 	for _, o := range others {
-		s := setOf(o.Type, o.Name)
+		name := hostName(o.Name)
+		if name == w.Domain {
+			name = ""
+		}
+		s := setOf(o.Type, strings.TrimSuffix(name, "."+w.Domain))
 		for _, t := range o.Targets {
 			if _, host := hosts[s.Type]; host && !strings.HasSuffix(t, ".") {
 				t += "." // others write names of hosts without it
@@ -227,7 +217,14 @@ func (r *run) delegations() reconcile.Kind {
 		},
 		Put: r.putDelegation,
 		After: func(key string, _ Delegation) []string {
-			return []string{"zone:" + key}
+			after := []string{"refresh:" + key}
+			for record, w := range r.wantedRecords() {
+				if w.zone == key && !w.Absent { // what is removed is removed last
+					after = append(after, "record:"+record)
+				}
+			}
+			slices.Sort(after)
+			return after
 		},
 	}
 }
@@ -271,8 +268,8 @@ type task struct {
 	Comment  string `json:"comment"`
 }
 
-// putDelegation changes the name servers, and waits until the registry has them. Where an earlier run has asked for them, it only
-// waits.
+// putDelegation changes the name servers, and waits until the registry has them. Where an earlier run has asked for
+// them, it only waits.
 func (r *run) putDelegation(ctx context.Context, key string, w Delegation, h **domainState) error {
 	want := w.hosts()
 	if !slices.Equal((*h).coming(), want) {

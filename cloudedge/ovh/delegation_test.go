@@ -61,6 +61,19 @@ func TestDelegationNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
+// TestDelegationTakesWholeNames lists the other side as an API does: each record by itself, by its whole name.
+func TestDelegationTakesWholeNames(t *testing.T) {
+	w := cutover(t, ovhtest.Config{})
+	w.ChangeRecords(domain, nil, []string{"@ IN MX 20 mx2.zoho.eu.", "_dmarc IN DMARC \"v=DMARC1; p=none\""}, false)
+	w.spec.Delegations[0].Other = func(context.Context) ([]ovh.Record, error) {
+		return []ovh.Record{{Type: "A", Name: domain, Targets: []string{"192.0.2.1"}}, {Type: "CNAME", Name: "WWW." + domain + ".",
+			Targets: []string{domain}}, {Type: "TXT", Name: domain, Targets: []string{`"v=spf1 include:zoho.eu" " -all"`}},
+			{Type: "MX", Name: domain, Targets: []string{"10 mx.zoho.eu"}}, {Type: "MX", Name: domain, Targets: []string{"20 mx2.zoho.eu"}},
+			{Type: "TXT", Name: "_dmarc." + domain, Targets: []string{"v=DMARC1; p=none"}}, {Type: "HTTPS", Name: domain, Targets: []string{"1 ."}}}, nil
+	}
+	w.converge(t)
+}
+
 // TestDelegationWithoutOther refuses what nobody can judge.
 func TestDelegationWithoutOther(t *testing.T) {
 	w := cutover(t, ovhtest.Config{})
@@ -133,12 +146,37 @@ func TestDNSSEC(t *testing.T) {
 	}
 }
 
+// TestDNSSECIsEnding continues what a run that was cut off has begun. While DNSSEC is ending, OVH says that it is
+// activated, and refuses to end it (terraform-provider-ovh 1146).
+func TestDNSSECIsEnding(t *testing.T) {
+	w := cutover(t, ovhtest.Config{})
+	w.Sign(domain)
+	w.spec.Delegations[0].RemoveDS = true
+	for n := range 3 {
+		p, err := w.account.Plan(t.Context(), w.spec)
+		if !errors.Is(err, lab.ErrBlocked) && n < 2 {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			w.FailAt(1, ovhtest.Failure{Done: true})
+		}
+		r, err := p.Apply(t.Context(), nil)
+		if n == 0 && !errors.Is(err, lab.ErrUnreachable) || n == 1 && r.Results[0].Status != lab.StatusDone {
+			t.Errorf("%d: %v %v", n, r, err)
+		}
+	}
+	if w.delegated() != atCloudflare {
+		t.Error(w.delegated())
+	}
+}
+
 func TestTaskThatFails(t *testing.T) {
 	for _, status := range []string{"error", "problem", "cancelled"} {
 		w := cutover(t, ovhtest.Config{})
 		w.EndTask(domain, status)
 		_, err := w.plan(t).Apply(t.Context(), nil)
-		if !errors.Is(err, lab.ErrBlocked) || !strings.Contains(err.Error(), status+": the registry refuses it") || w.delegated() == atCloudflare {
+		if !errors.Is(err, lab.ErrBlocked) || !strings.Contains(err.Error(), status+": the registry refuses it") ||
+			w.delegated() == atCloudflare {
 			t.Errorf("%v", err)
 		}
 		w.converge(t)

@@ -10,14 +10,21 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 )
 
-// field is what is compared of an object: what is wanted of it, and what it is now.
+// field is what is compared of an object: what is wanted of it, and what it is now. A set of names has one in a line.
 type field struct{ name, want, has string }
 
 // set describes a set of names.
 func set(names []string) string {
 	names = slices.Clone(names)
 	slices.Sort(names)
-	return "[" + strings.Join(slices.Compact(names), " ") + "]"
+	return strings.Join(slices.Compact(names), "\n")
+}
+
+// show writes a field for people.
+func show(b *strings.Builder, name, value string) {
+	for line := range strings.SplitSeq(value, "\n") {
+		fmt.Fprintf(b, "%s: %s\n", name, lab.Printable(line))
+	}
 }
 
 // delta compares the fields of an object: all of one that is not there, those that differ of one that is.
@@ -30,20 +37,21 @@ func delta(name string, exists bool, fields ...field) reconcile.Delta {
 		}
 		differ = append(differ, f.name)
 		if exists {
-			fmt.Fprintf(&before, "%s: %s\n", f.name, lab.Printable(f.has))
+			show(&before, f.name, f.has)
 		}
-		fmt.Fprintf(&after, "%s: %s\n", f.name, lab.Printable(f.want))
+		show(&after, f.name, f.want)
 	}
-	d := reconcile.Delta{Diff: lab.Diff(name, []byte(before.String()), []byte(after.String()))}
-	switch {
+	d := reconcile.Delta{Action: lab.Update, Diff: lab.Diff(name, []byte(before.String()), []byte(after.String()))}
+	switch verb := " differ"; {
 	case !exists:
 		d.Action, d.Cause = lab.Create, "not found"
 	case len(differ) == 0:
 		return reconcile.Delta{}
-	case len(differ) == 1:
-		d.Action, d.Cause = lab.Update, differ[0]+" differs"
 	default:
-		d.Action, d.Cause = lab.Update, strings.Join(differ, ", ")+" differ"
+		if len(differ) == 1 && !strings.HasSuffix(differ[0], "s") {
+			verb = " differs"
+		}
+		d.Cause = strings.Join(differ, ", ") + verb
 	}
 	return d
 }
@@ -73,8 +81,8 @@ func (r *run) conflict(kind, name, description string) error {
 }
 
 func (r *run) foreign(op, name, what string) error {
-	return &lab.Error{Op: op, Target: r.account.target(), Path: name, Set: lab.Setting{Name: SettingAdopt},
-		Hint: "take it over, or use another name", Err: fmt.Errorf("%w: %s", lab.ErrConflict, what)}
+	return &lab.Error{Op: op, Target: r.account.target(), Path: name, Set: lab.Setting{Name: SettingAdopt, Value: "true"},
+		Hint: "take it over, or leave it out", Err: fmt.Errorf("%w: %s", lab.ErrConflict, what)}
 }
 
 // conflictingStack returns the stack that has marked an object and is not ours; empty: none.

@@ -21,7 +21,8 @@ func (r *run) dsRecords() reconcile.Kind {
 		Name: "ds", Want: want,
 		List: r.listDomains,
 		Diff: func(_ string, w Delegation, h **domainState) reconcile.Delta {
-			// That there is no such domain, the delegation says. A key of name servers that are as they are wanted is theirs.
+			// That there is no such domain, the delegation says. A key of name servers that are as they are wanted is
+			// theirs.
 			if h == nil || !(*h).guarded() || (*h).settled(w.hosts()) {
 				return reconcile.Delta{}
 			}
@@ -34,7 +35,8 @@ func (r *run) dsRecords() reconcile.Kind {
 	}
 }
 
-// removeDS ends DNSSEC: of a zone that OVH signs, by ending that, which removes the DS record; of another, by an empty list of keys.
+// removeDS ends DNSSEC: of a zone that OVH signs, by ending that, which removes the DS record; of another, by an empty
+// list of keys.
 func (r *run) removeDS(ctx context.Context, domain string, h *domainState) error {
 	if h.signed {
 		err := r.send(ctx, http.MethodDelete, zonePath(domain, "dnssec"), nil, nil)

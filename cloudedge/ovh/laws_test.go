@@ -12,8 +12,9 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab/internal/lawtest"
 )
 
-// cost is what a plan of everything costs when nothing is to be done: the API's time; the IDs of clients, the one of ours, and the
-// login that proves its secret; the policies; the zone and its export; the domain, the IDs of its name servers, and the two.
+// cost is what a plan of everything costs when nothing is to be done: the API's time; the IDs of clients, the one of
+// ours, and the login that proves its secret; the policies; the zone and its export; the domain, the IDs of its name
+// servers, and the two.
 const cost = 1 + 3 + 1 + 2 + 4
 
 func TestLaws(t *testing.T) {
@@ -76,7 +77,8 @@ func (w *world) foreign(tb testing.TB) func() string {
 	tb.Helper()
 	w.AddClient("theirs", "managed-by=lab2;owner=lab/client/theirs", "CLIENT_CREDENTIALS")
 	w.AddClient("cms", "managed-by=lab;owner=another/client/cms", "CLIENT_CREDENTIALS")
-	w.AddPolicy("theirs", "managed-by=lab;owner=another/policy/theirs", false, "urn:v1:eu:identity:account:x", "urn:v1:eu:resource:vps:v", "vps:apiovh:reboot")
+	w.AddPolicy("theirs", "managed-by=lab;owner=another/policy/theirs", false, "urn:v1:eu:identity:account:x",
+		"urn:v1:eu:resource:vps:v", "vps:apiovh:reboot")
 	w.AddPolicy("ovh-default", "managed-by=lab;owner=lab/policy/ovh-default", true, "urn:v1:eu:identity:account:x", "urn:v1:eu:resource:vps:v",
 		"vps:apiovh:reboot")
 	w.theirs = []ovh.Record{{Type: "A", Name: "theirs", Targets: []string{"192.0.2.9"}}, {Type: "TXT", Name: "theirs", Targets: []string{"x"}}}

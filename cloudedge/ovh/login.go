@@ -47,7 +47,8 @@ func (c *client) authorize(ctx context.Context) (http.Header, error) {
 	return http.Header{"Authorization": {"Bearer " + c.token.AccessToken}}, nil
 }
 
-// readClock reads the API's time: a signature is over it, and the clock of a machine without one is wrong after a power cut.
+// readClock reads the API's time: a signature is over it, and the clock of a machine without one is wrong after a power
+// cut.
 func (c *client) readClock(ctx context.Context) error {
 	const path = "/v1/auth/time"
 	_, answer, err := c.do(ctx, http.MethodGet, path, nil, nil)
@@ -87,13 +88,15 @@ func (c *client) sign(req *http.Request) error {
 	return nil
 }
 
-// signature is that of a request, as https://help.ovhcloud.com/csm/en-gb-api-getting-started-ovhcloud-api and go-ovh say.
+// signature is that of a request, as https://help.ovhcloud.com/csm/en-gb-api-getting-started-ovhcloud-api and go-ovh
+// say.
 func signature(application, consumer lab.Secret, method, address, body, now string) string {
 	sum := sha1.Sum([]byte(application.Reveal() + "+" + consumer.Reveal() + "+" + method + "+" + address + "+" + body + "+" + now))
 	return "$1$" + hex.EncodeToString(sum[:])
 }
 
-// logIn gets a token for an OAuth2 client. The error wraps [lab.ErrUnauthorized] where the client or its secret is not known.
+// logIn gets a token for an OAuth2 client. The error wraps [lab.ErrUnauthorized] where the client or its secret is not
+// known.
 func (c *client) logIn(ctx context.Context, id string, secret lab.Secret) (*oauth2.Token, error) {
 	timed, cancel := context.WithTimeoutCause(ctx, shortly, lab.ErrTimeout)
 	defer cancel()
@@ -109,7 +112,7 @@ func (c *client) logIn(ctx context.Context, id string, secret lab.Secret) (*oaut
 	}
 	// Its text has the whole answer.
 	e := &lab.Error{Op: "log in", Target: c.account.target(), Path: id, Hint: "give the secret of an OAuth2 client that exists"}
-	answer := &APIError{Status: said.Response.StatusCode, Class: said.ErrorCode, kind: kinds[said.Response.StatusCode]}
+	answer := &APIError{Status: said.Response.StatusCode, Class: c.shown(said.ErrorCode), kind: kinds[said.Response.StatusCode]}
 	if answer.Status == http.StatusBadRequest && said.ErrorCode == "invalid_client" {
 		answer.kind = lab.ErrUnauthorized // RFC 6749, 5.2
 	}

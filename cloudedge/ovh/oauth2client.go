@@ -90,7 +90,7 @@ func (r *run) clients() reconcile.Kind {
 				return ours
 			})
 		},
-		Delete: func(ctx context.Context, _ string, h issued) error { return r.deleteClients(ctx, h.ours) },
+		Delete: func(ctx context.Context, _ string, h issued) error { return r.retire(ctx, h.ours) },
 		Loss:   lab.RiskDisrupt,
 	}
 }
@@ -104,8 +104,11 @@ func (r *run) retirements() reconcile.Kind {
 			if h == nil || r.clientError(h) != nil || len(h.finding.Others) == 0 {
 				return reconcile.Delta{}
 			}
-			return reconcile.Delta{Action: lab.Update, Risk: lab.RiskDisrupt,
-				Cause: fmt.Sprintf("%d of ours are left whose secret nobody keeps; they are removed", len(h.finding.Others))}
+			cause := "a client is left whose secret nobody keeps; it is removed"
+			if n := len(h.finding.Others); n > 1 {
+				cause = fmt.Sprintf("%d clients are left whose secrets nobody keeps; they are removed", n)
+			}
+			return reconcile.Delta{Action: lab.Update, Risk: lab.RiskDisrupt, Cause: cause}
 		},
 		Put: func(ctx context.Context, key string, _ Client, h *issued) error {
 			current, ok := r.made.get(key)
@@ -114,7 +117,7 @@ func (r *run) retirements() reconcile.Kind {
 					return r.fail("remove predecessors", key, "plan again", lab.ErrDrift, "their successor is not there")
 				}
 			}
-			return r.deleteClients(ctx, slices.DeleteFunc(slices.Clone(h.ours), func(c oauth2Client) bool { return c.ID == current.ID }))
+			return r.retire(ctx, slices.DeleteFunc(slices.Clone(h.ours), func(c oauth2Client) bool { return c.ID == current.ID }))
 		},
 		After: func(key string, _ Client) []string {
 			after := []string{"client:" + key}
@@ -128,8 +131,8 @@ func (r *run) retirements() reconcile.Kind {
 	}
 }
 
-// listClients reads all clients, of which the API lists the IDs alone, and proves the secrets that are kept. It is done once
-// in a comparison.
+// listClients reads all clients, of which the API lists the IDs alone, and proves the secrets that are kept. It is done
+// once in a comparison.
 func (r *run) listClients(ctx context.Context) (map[string]issued, error) {
 	return once(r.reads, "clients", func() (map[string]issued, error) {
 		var ids []string
@@ -137,7 +140,7 @@ func (r *run) listClients(ctx context.Context) (map[string]issued, error) {
 			return nil, err
 		}
 		for _, w := range r.spec.Clients { // one that was made a moment ago may not be listed yet
-			id, err := r.spec.Sink.Get(ctx, w.Secret+"#client_id")
+			id, err := r.spec.Sink.Get(ctx, w.IDName())
 			if err == nil && !slices.Contains(ids, id.Reveal()) {
 				ids = append(ids, id.Reveal())
 			}
@@ -185,7 +188,7 @@ func (r *run) sortClients(ctx context.Context, all []oauth2Client) (map[string]i
 		if i.foreign != nil && i.finding.ID == "" {
 			i.finding.Others = nil // others use it: a successor is made beside it
 		}
-		id, err := r.spec.Sink.Get(ctx, w.Secret+"#client_id")
+		id, err := r.spec.Sink.Get(ctx, w.IDName())
 		if err != nil && !absent(err) {
 			return nil, err
 		}
@@ -212,7 +215,7 @@ func ids(clients []oauth2Client) (all []string) {
 // issuer says how a client is made, proved and removed. ours are those that the account has.
 func (r *run) issuer(w Client, ours []oauth2Client) credential.Issuer {
 	candidates := ids(ours)
-	return credential.Issuer{Sink: r.spec.Sink, Name: w.Secret + "#client_secret",
+	return credential.Issuer{Sink: r.spec.Sink, Name: w.SecretName(),
 		Prove: func(ctx context.Context, value lab.Secret) (string, error) {
 			none := r.fail("prove client", w.Name, "", lab.ErrNotFound, "no client has this secret")
 			for _, id := range candidates {
@@ -305,7 +308,7 @@ func (r *run) putClient(ctx context.Context, key string, w Client, h *issued) er
 		}
 	}
 	r.made.set(key, c)
-	return keep(ctx, r.spec.Sink, w.Secret+"#client_id", lab.NewSecret(c.ID))
+	return keep(ctx, r.spec.Sink, w.IDName(), lab.NewSecret(c.ID))
 }
 
 // keep puts a value that may replace another.
@@ -332,6 +335,24 @@ func (r *run) deleteClients(ctx context.Context, clients []oauth2Client) error {
 		}
 	}
 	return nil
+}
+
+// retire removes clients, unless a policy that is not of this spec still allows them something.
+func (r *run) retire(ctx context.Context, clients []oauth2Client) error {
+	policies, err := list[iamPolicy](ctx, r.client, policiesPath)
+	if err != nil {
+		return err
+	}
+	for _, c := range clients {
+		n := slices.IndexFunc(policies, func(p iamPolicy) bool {
+			return c.Identity != "" && slices.Contains(p.Identities, c.Identity)
+		})
+		if n >= 0 {
+			return r.fail("remove client", c.Name+" "+c.ID, "name its successor there, or remove it from the policy", lab.ErrBlocked,
+				"the policy "+lab.Printable(policies[n].Name)+" names it")
+		}
+	}
+	return r.deleteClients(ctx, clients)
 }
 
 // identity returns the URN of a client as IAM knows it, which may take a moment after its creation.

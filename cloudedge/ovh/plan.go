@@ -2,6 +2,7 @@ package ovh
 
 import (
 	"context"
+	"sync"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
@@ -10,8 +11,8 @@ import (
 // step is the name of the plan's only step, with which the IDs of its changes begin.
 const step = "ovh"
 
-// Plan compares the account with the spec and returns what must be done. It changes nothing. What cannot be planned is in the
-// error, and the plan for the rest is returned beside it.
+// Plan compares the account with the spec and returns what must be done. It changes nothing. What cannot be planned is
+// in the error, and the plan for the rest is returned beside it.
 //
 // Applying the plan reads the account again, makes what is both planned and still to be done, and notes what has become
 // necessary meanwhile. An apply that was cut off is continued by the next plan.
@@ -36,6 +37,10 @@ type run struct {
 	reads *reads
 	made  *made
 
+	readSpec sync.Once
+	want     map[string]wantedRecord // see wantedRecords
+	states   map[string]*zoneState   // of the wanted zones, as their records were listed
+
 	current map[string]string   // identities of the clients whose secret is kept, by name, as the policies were listed
 	unknown map[string][]string // actions of policies that OVH does not know
 }
@@ -44,8 +49,8 @@ func newRun(a *Account, spec Spec) *run {
 	return &run{client: a.client(), spec: spec, reads: &reads{}, made: &made{}}
 }
 
-// kinds are the collections, of which those that are named last are emptied first. Those of which nothing is wanted are left
-// out, unless what is ours of them may have to be removed.
+// kinds are the collections, of which those that are named last are emptied first. Those of which nothing is wanted are
+// left out, unless what is ours of them may have to be removed.
 func (r *run) kinds() (all []reconcile.Kind) {
 	s := &r.spec
 	if len(s.Clients) > 0 || s.Prune {
@@ -58,7 +63,7 @@ func (r *run) kinds() (all []reconcile.Kind) {
 		all = append(all, r.policies())
 	}
 	if len(s.Zones) > 0 {
-		all = append(all, r.zones())
+		all = append(all, r.recordSets(), r.refreshes())
 	}
 	if len(s.Delegations) > 0 {
 		all = append(all, r.dsRecords(), r.delegations())

@@ -28,7 +28,8 @@ type permissions struct {
 	Deny   []named `json:"deny"`
 }
 
-// iamPolicy is a policy as the API has it. What the spec says nothing of is sent back as it came: a PUT is of the whole.
+// iamPolicy is a policy as the API has it. What the spec says nothing of is sent back as it came: a PUT is of the
+// whole.
 type iamPolicy struct {
 	ID                string          `json:"id,omitempty"`
 	Name              string          `json:"name"`
@@ -179,7 +180,7 @@ func (r *run) policyFields(w Policy, h *iamPolicy) []field {
 		{"description", r.described(w.Description, "policy", w.Name), h.Description},
 		{"identities", set(r.identities(w)), set(h.Identities)},
 		{"resources", set(w.Resources), set(h.urns())},
-		{"allow", set(w.actions()), set(h.allowed())},
+		{"actions", set(w.actions()), set(h.allowed())},
 	}
 }
 
@@ -237,8 +238,8 @@ func (r *run) putPolicy(ctx context.Context, key string, w Policy, h *iamPolicy)
 	return r.send(ctx, http.MethodPut, policiesPath+path(id), p, nil)
 }
 
-// createPolicy creates a policy, and waits until the list shows it, as the next plan looks there. One of the name that is ours,
-// which was not listed yet, becomes this one.
+// createPolicy creates a policy, and waits until the list shows it, as the next plan looks there. One of the name that
+// is ours, which was not listed yet, becomes this one.
 func (r *run) createPolicy(ctx context.Context, p iamPolicy) error {
 	made := r.send(ctx, http.MethodPost, policiesPath, p, nil)
 	if made != nil && status(made) != http.StatusConflict {

@@ -69,8 +69,8 @@ func TestManyPolicies(t *testing.T) {
 	w.whole(t)
 }
 
-// TestLeastPrivilege does all that the purposes are for with the client's own credentials, with the actions of its policy, and then
-// with each of them left out: none is missing, and none is too many.
+// TestLeastPrivilege does all that the purposes are for with the client's own credentials, with the actions of its
+// policy, and then with each of them left out: none is missing, and none is too many.
 func TestLeastPrivilege(t *testing.T) {
 	of := []string{"zone-records", "delegation", "remove-ds"}
 	for _, without := range append([]string{""}, ovh.Actions(of...)...) {

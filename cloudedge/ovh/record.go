@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// rrset is the type and the name of records, in the letters by which they are compared: the name is relative to the zone, and
-// empty for the zone itself.
+// rrset is the type and the name of records, in the letters by which they are compared: the name is relative to the
+// zone, and empty for the zone itself.
 type rrset struct{ Type, Name string }
 
 func (s rrset) String() string {
@@ -48,8 +48,9 @@ var types = []string{"A", "AAAA", "CAA", "CNAME", "DNAME", "LOC", "MX", "NAPTR",
 // hosts are which fields of the data of a type are numbers before the name of a host.
 var hosts = map[string]int{"CNAME": 0, "DNAME": 0, "NS": 0, "PTR": 0, "MX": 1, "SRV": 3}
 
-// canonical returns the data of a record in one form, as it is sent, whichever form it comes in. A name of a host that does not end
-// with a dot is below origin, which ends with one; with an empty origin it is an error. The error says what is wrong.
+// canonical returns the data of a record in one form, as it is sent, whichever form it comes in. A name of a host that
+// does not end with a dot is below origin, which ends with one; with an empty origin it is an error. The error says
+// what is wrong.
 func canonical(recordType, target, origin string) (string, error) {
 	switch recordType {
 	case "TXT":

@@ -63,13 +63,14 @@ func (s *Spec) Validate() lab.Problems {
 		at := fmt.Sprintf("clients[%d]", n)
 		v.named(at+".name", "client", c.Name)
 		v.described(at+".description", c.Description)
-		if !secret.MatchString(c.Secret) {
-			v.bad(at+".secret", c.Secret, "is not the name of a secret", "write as cms/ovh")
+		if c.Secret != "" && !secret.MatchString(c.Secret) {
+			v.bad(at+".secret", c.Secret, "is not the name of an entry", "write as cms/ovh")
 		}
-		v.unique(at+".secret", "secret", c.Secret)
+		v.unique(at+".secret", "secret", c.SecretName())
 	}
 	if len(s.Clients) > 0 && s.Sink == nil {
-		v.bad("clients", "", "their secrets have no sink", "")
+		v.ps = append(v.ps, lab.Problem{Path: "clients", Message: "their secrets have no sink", Hint: "say where secrets are kept",
+			Set: lab.Setting{Name: lab.SettingSink}})
 	}
 	for n, p := range s.Policies {
 		v.policy(fmt.Sprintf("policies[%d]", n), s, p)
@@ -85,18 +86,23 @@ func (s *Spec) Validate() lab.Problems {
 
 func (v *validation) policy(at string, s *Spec, p Policy) {
 	v.named(at+".name", "policy", p.Name)
+	if strings.HasPrefix(p.Name, "ovh-") {
+		v.bad(at+".name", p.Name, "begins as OVH's own do", "leave out ovh-")
+	}
 	v.described(at+".description", p.Description)
 	if len(p.Clients)+len(p.Identities) == 0 {
 		v.bad(at+".clients", "", "the policy is nobody's", "name a client, or give an identity")
 	}
 	for n, c := range p.Clients {
 		if !slices.ContainsFunc(s.Clients, func(x Client) bool { return x.Name == c }) {
-			v.bad(fmt.Sprintf("%s.clients[%d]", at, n), c, "is no client of this spec", "give its identity instead, or add the client")
+			v.bad(fmt.Sprintf("%s.clients[%d]", at, n), c, "is no client of this spec",
+				"give its identity instead, or add the client")
 		}
 	}
 	for n, i := range p.Identities {
 		if !urn.MatchString(i) || !strings.Contains(i, ":identity:") {
-			v.bad(fmt.Sprintf("%s.identities[%d]", at, n), i, "is not the URN of an identity", "write as urn:v1:eu:identity:account:ab1-ovh")
+			v.bad(fmt.Sprintf("%s.identities[%d]", at, n), i, "is not the URN of an identity",
+				"write as urn:v1:eu:identity:account:ab1-ovh")
 		}
 	}
 	if len(p.Resources) == 0 {
@@ -104,7 +110,8 @@ func (v *validation) policy(at string, s *Spec, p Policy) {
 	}
 	for n, res := range p.Resources {
 		if !urn.MatchString(res) || !strings.Contains(res, ":resource:") && !strings.Contains(res, ":resourceGroup:") {
-			v.bad(fmt.Sprintf("%s.resources[%d]", at, n), res, "is not the URN of a resource", "write as urn:v1:eu:resource:dnsZone:example.com")
+			v.bad(fmt.Sprintf("%s.resources[%d]", at, n), res, "is not the URN of a resource",
+				"write as urn:v1:eu:resource:dnsZone:example.com")
 		}
 	}
 	if len(p.Purposes)+len(p.Allow) == 0 {
@@ -159,7 +166,8 @@ func (v *validation) record(at, zone string, s rrset, rec Record) {
 	}
 	switch {
 	case strings.HasSuffix(s.Name, "."), s.Name == zone, strings.HasSuffix(s.Name, "."+zone):
-		v.bad(at+".name", rec.Name, "holds the zone's name, which OVH would put behind it once more", "write the part before it, or @")
+		v.bad(at+".name", rec.Name, "holds the zone's name, which OVH would put behind it once more",
+			"write the part before it, or @")
 	case s.Name != "" && !subName.MatchString(s.Name) || len(s.Name)+len(zone) > 252:
 		v.bad(at+".name", rec.Name, "is not a name", "")
 	}

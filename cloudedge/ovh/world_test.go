@@ -88,6 +88,8 @@ type world struct {
 
 const domain = "arcodange.fr"
 
+var defaults ovhtest.Config
+
 // newWorld is a new account, held to the vendor's schemas where those are.
 func newWorld(tb testing.TB, c ovhtest.Config) *world {
 	tb.Helper()

@@ -4,19 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 )
 
-// pendingTag is the IAM tag of a zone whose records were changed and that was not refreshed since. Nothing else tells that: the
-// records of the API are those of the next refresh, and what the name servers answer is not to be had from the API. It is set before
-// the first change and removed after the refresh, so that the run after one that was cut off refreshes.
+// pendingTag is the IAM tag of a zone whose records were changed and that was not refreshed since. Nothing else tells
+// that: the records of the API are those of the next refresh, and what the name servers answer is not to be had from
+// the API. It is set before the first change and removed after the refresh, so that the run after one that was cut off
+// refreshes.
 const pendingTag = "lab-refresh"
 
 func zonePath(zone string, more ...string) string {
@@ -68,170 +69,128 @@ func (r *run) export(ctx context.Context, name string, s *zoneState) (err error)
 	return nil
 }
 
-// setChange is what is to be done with the records of one type and name.
-type setChange struct {
-	rrset
-	has, want content // without targets: there are none
-	pruned    bool
+// planned is what a zone has when a plan is done.
+func (r *run) planned(name string, has *zoneState) map[rrset]content {
+	sets := maps.Clone(has.sets)
+	for s := range has.sets {
+		if r.goes(name, s) {
+			delete(sets, s)
+		}
+	}
+	for _, w := range r.wantedRecords() {
+		if w.zone == name && !w.Absent {
+			sets[w.rrset], _ = w.content(has.ttl)
+		}
+	}
+	return sets
 }
 
-// wanted returns what is wanted of a record, in one form.
-func (rec *Record) wanted(ttl int) (content, error) {
-	c := content{ttl: rec.TTL}
-	if c.ttl == 0 {
-		c.ttl = ttl
-	}
-	for _, t := range rec.Targets {
-		t, err := canonical(strings.ToUpper(rec.Type), t, "")
-		if err != nil {
-			return c, err
+// besides returns the records of a zone that cannot be beside others of the same name: a CNAME bears nothing beside it.
+func besides(has *zoneState, s rrset) (others []rrset) {
+	for _, other := range has.names() {
+		if other.Name == s.Name && other != s && (other.Type == "CNAME" || s.Type == "CNAME") {
+			others = append(others, other)
 		}
-		c.targets = append(c.targets, t)
 	}
-	slices.Sort(c.targets)
-	c.targets = slices.Compact(c.targets)
-	return c, nil
+	return others
 }
 
-// changes compares a zone with what is wanted of it.
-func (r *run) changes(w Zone, h *zoneState) (all []setChange) {
-	wanted := map[rrset]bool{}
-	for _, rec := range w.Records {
-		s := setOf(rec.Type, rec.Name)
-		wanted[s] = true
-		want, _ := rec.wanted(h.ttl) // [Spec.Validate] says what is wrong with it
-		has := h.sets[s]
-		if len(has.targets) == 0 && rec.Absent || !rec.Absent && want.equal(has) {
-			continue
-		}
-		all = append(all, setChange{rrset: s, has: has, want: want})
+// goes reports whether records are to be removed: it is said so, or they are ours and not wanted.
+func (r *run) goes(zone string, s rrset) bool {
+	if w, wanted := r.wantedRecords()[recordKey(zone, s)]; wanted {
+		return w.Absent
 	}
-	for _, s := range h.names() {
-		apex := s.Name == "" && s.Type == "NS" // they are OVH's
-		if r.spec.Prune && !wanted[s] && !apex && r.owned(w.Name, s) {
-			all = append(all, setChange{rrset: s, has: h.sets[s], pruned: true})
-		}
-	}
-	return all
+	apex := s.Name == "" && s.Type == "NS" // they are OVH's
+	return r.spec.Prune && !apex && r.owned(zone, s)
 }
 
 func (r *run) owned(zone string, s rrset) bool {
 	return r.spec.Owned != nil && r.spec.Owned(RecordID(zone, s.Type, s.Name))
 }
 
-// zones are the zones with wanted records. All of a zone is one change: it has one writer, and is refreshed once.
-func (r *run) zones() reconcile.Kind {
+// zones reads all wanted zones.
+func (r *run) zones(ctx context.Context) (map[string]*zoneState, error) {
+	var names []string
+	for _, z := range r.spec.Zones {
+		names = append(names, z.Name)
+	}
+	states, err := each(ctx, r.client, names, r.zone)
+	has := map[string]*zoneState{}
+	for n, s := range states {
+		if s != nil {
+			has[names[n]] = s
+		}
+	}
+	return has, err
+}
+
+// refreshes are of zones that were changed by a run which was cut off, and where nothing else is to be changed.
+func (r *run) refreshes() reconcile.Kind {
 	want := map[string]Zone{}
 	for _, z := range r.spec.Zones {
 		want[z.Name] = z
 	}
 	return reconcile.Collection[Zone, *zoneState]{
-		Name: "zone", Want: want,
-		List: func(ctx context.Context) (map[string]*zoneState, error) {
-			var names []string
-			for name := range want {
-				names = append(names, name)
-			}
-			states, err := each(ctx, r.client, names, r.zone)
-			has := map[string]*zoneState{}
-			for n, s := range states {
-				if s != nil {
-					has[names[n]] = s
-				}
-			}
-			return has, err
-		},
+		Name: "refresh", Want: want,
+		List: r.zones,
 		Diff: func(key string, w Zone, h **zoneState) reconcile.Delta {
-			if h == nil {
-				return reconcile.Delta{Err: r.fail("plan zone", key, "order it first, or leave it out", lab.ErrNotFound,
-					"the account has no such zone")}
+			if h == nil && len(w.Records) == 0 { // otherwise, its records say so
+				return reconcile.Delta{Err: r.noZone("plan zone", key)}
 			}
-			return r.diffZone(w, *h)
-		},
-		Put: func(ctx context.Context, _ string, w Zone, h **zoneState) error { return r.putZone(ctx, w, *h) }}
-}
-
-func (r *run) diffZone(w Zone, h *zoneState) reconcile.Delta {
-	changes := r.changes(w, h)
-	if len(changes) == 0 {
-		if h.pending {
+			if h == nil || !(*h).pending || !maps.EqualFunc((*h).sets, r.planned(key, *h), content.equal) {
+				return reconcile.Delta{}
+			}
 			return reconcile.Delta{Action: lab.Run, Cause: "it was changed, and not refreshed since"}
-		}
-		return reconcile.Delta{}
+		},
+		Put: func(ctx context.Context, key string, _ Zone, h **zoneState) error {
+			return r.publish(ctx, key, *h, (*h).sets)
+		},
 	}
-	var errs []error
-	var before, after strings.Builder
-	removed := 0
-	d := reconcile.Delta{Action: lab.Update}
-	for _, c := range changes {
-		if len(c.has.targets) > 0 && !r.spec.Adopt && !r.owned(w.Name, c.rrset) {
-			errs = append(errs, r.foreign("plan zone", w.Name, c.rrset.String()+" exists, differs, and is not known to be ours"))
-		}
-		for _, side := range []struct {
-			b *strings.Builder
-			content
-		}{{&before, c.has}, {&after, c.want}} {
-			for _, t := range side.targets {
-				fmt.Fprintf(side.b, "%s %d %s\n", c.rrset, side.ttl, lab.Printable(t))
-			}
-		}
-		if len(c.has.targets) > 0 {
-			d.Risk = lab.RiskDisrupt
-		}
-		if c.pruned {
-			removed++
-		}
-	}
-	most := r.spec.MaxDeletes
-	if most == 0 {
-		most = max(5, len(h.sets)*3/10)
-	}
-	if removed > most {
-		errs = append(errs, &lab.Error{Op: "plan removals", Target: r.account.target(), Path: w.Name,
-			Set:  lab.Setting{Name: reconcile.SettingMaxDeletes, Value: strconv.Itoa(removed)},
-			Hint: "see whether something is missing in what is wanted; if all of them shall be removed, allow as many",
-			Err:  fmt.Errorf("%w: the records of %d names and types are to be removed, and %d may be", lab.ErrRefused, removed, most)})
-	}
-	if h.urn == "" {
-		errs = append(errs, r.fail("plan zone", w.Name, "plan again later", lab.ErrConflict, "IAM does not know the zone"))
-	}
-	if len(errs) > 0 {
-		return reconcile.Delta{Err: errors.Join(errs...)}
-	}
-	d.Cause = fmt.Sprintf("records of %d names and types differ", len(changes))
-	if len(changes) == 1 {
-		d.Cause = changes[0].rrset.String() + " differs"
-	}
-	d.Diff = lab.Diff(w.Name, []byte(before.String()), []byte(after.String()))
-	return d
 }
 
-// putZone changes the records of a zone, and has it served.
-func (r *run) putZone(ctx context.Context, w Zone, h *zoneState) error {
-	changes := r.changes(w, h)
-	tags := "/v2" + path("iam", "resource", h.urn, "tag")
-	if len(changes) > 0 {
-		if r.spec.Backup != nil {
-			if err := r.spec.Backup(ctx, w.Name, h.text); err != nil {
-				return fmt.Errorf("back up zone %s: %w", w.Name, err)
-			}
-		}
-		if !h.pending {
-			if err := r.send(ctx, http.MethodPost, tags, map[string]string{"key": pendingTag, "value": "pending"}, nil); err != nil {
-				return err
-			}
-		}
-		if err := r.putSets(ctx, w.Name, h.ttl, changes); err != nil {
-			return err
-		}
-	}
-	if err := r.refresh(ctx, w); err != nil {
+func (r *run) noZone(op, path string) error {
+	return r.fail(op, path, "write the whole domain's zone, of which others are names, or order it first", lab.ErrNotFound,
+		"the account has no such zone")
+}
+
+// tags is the path of the IAM tags of a zone.
+func (h *zoneState) tags() string { return "/v2" + path("iam", "resource", h.urn, "tag") }
+
+// putRecords changes records of a zone, which has one writer, and has them served.
+func (r *run) putRecords(ctx context.Context, zone string, items []reconcile.Item[wantedRecord, content]) error {
+	h, err := r.zone(ctx, zone)
+	if err != nil {
 		return err
 	}
-	if err := r.send(ctx, http.MethodDelete, tags+path(pendingTag), nil, nil); err != nil && !absent(err) {
+	if h == nil || h.urn == "" {
+		return r.fail("change zone", zone, "plan again", lab.ErrDrift, "it is gone")
+	}
+	if r.spec.Backup != nil {
+		_, err := once(r.reads, "backup "+zone, func() (bool, error) { return true, r.spec.Backup(ctx, zone, h.text) })
+		if err != nil {
+			return fmt.Errorf("back up zone %s: %w", zone, err)
+		}
+	}
+	err = r.send(ctx, http.MethodPost, h.tags(), map[string]string{"key": pendingTag, "value": "pending"}, nil)
+	if err != nil && status(err) != http.StatusConflict { // it is there
 		return err
 	}
-	return nil
+	sets := map[rrset]content{} // without targets: there are none
+	for _, i := range items {
+		_, s := splitKey(i.Key)
+		c := content{}
+		if i.Want != nil && !i.Want.Absent {
+			c, _ = i.Want.content(h.ttl)
+			for _, other := range besides(h, s) { // the plan says so
+				sets[other] = content{}
+			}
+		}
+		sets[s] = c
+	}
+	if err := r.putSets(ctx, zone, h.ttl, sets); err != nil {
+		return err
+	}
+	return r.publish(ctx, zone, h, sets)
 }
 
 // zoneRecord is a record as the API has it. Its ID changes when somebody edits the zone as a text.
@@ -243,45 +202,48 @@ type zoneRecord struct {
 	TTL    *int    `json:"ttl"` // 0 or null: that of the zone
 }
 
-// putSets makes the records those that are wanted: first what goes is removed, as a CNAME bears nothing beside it, and then what is
-// missing is added. Nothing is served before the refresh.
-func (r *run) putSets(ctx context.Context, zone string, ttl int, changes []setChange) error {
-	missing := make([][]string, len(changes))
-	for n, c := range changes {
-		records, err := r.records(ctx, zone, c.rrset)
+// putSets makes the records those that are wanted: first what goes is removed, and then what is missing is added.
+// Nothing is served before the refresh.
+func (r *run) putSets(ctx context.Context, zone string, ttl int, sets map[rrset]content) error {
+	order := zoneContent{sets: sets}.names()
+	missing := map[rrset][]string{}
+	for _, s := range order {
+		records, err := r.records(ctx, zone, s)
 		if err != nil {
 			return err
 		}
-		missing[n] = slices.Clone(c.want.targets)
+		want := sets[s]
+		missing[s] = slices.Clone(want.targets)
 		for _, rec := range records {
 			at := zonePath(zone, "record", strconv.FormatInt(rec.ID, 10))
-			target, err := canonical(c.Type, rec.Target, zone+".")
-			k := slices.Index(missing[n], target)
+			target, err := canonical(s.Type, rec.Target, zone+".")
+			k := slices.Index(missing[s], target)
 			if err != nil || k < 0 { // not wanted, or there twice
 				if err := r.send(ctx, http.MethodDelete, at, nil, nil); err != nil && !absent(err) {
 					return err
 				}
 				continue
 			}
-			missing[n] = slices.Delete(missing[n], k, k+1)
+			missing[s] = slices.Delete(missing[s], k, k+1)
 			has := ttl
 			if rec.TTL != nil && *rec.TTL != 0 {
 				has = *rec.TTL
 			}
-			if has == c.want.ttl {
+			if has == want.ttl {
 				continue
 			}
-			if err := r.send(ctx, http.MethodPut, at, map[string]any{"subDomain": c.Name, "target": rec.Target, "ttl": c.want.ttl},
+			if err := r.send(ctx, http.MethodPut, at, map[string]any{"subDomain": s.Name, "target": rec.Target, "ttl": want.ttl},
 				nil); err != nil {
 				return err
 			}
 		}
 	}
-	for n, c := range changes {
-		for _, target := range missing[n] {
-			// The answer may have the ID 0: it is not used (ovh/terraform-provider-ovh, resource_domain_zone_record.go).
-			if err := r.send(ctx, http.MethodPost, zonePath(zone, "record"), map[string]any{"fieldType": c.Type, "subDomain": c.Name,
-				"target": target, "ttl": c.want.ttl}, nil); err != nil {
+	for _, s := range order {
+		for _, target := range missing[s] {
+			// The answer may have the ID 0: it is not used (ovh/terraform-provider-ovh,
+			// resource_domain_zone_record.go).
+			if err := r.send(ctx, http.MethodPost, zonePath(zone, "record"), map[string]any{"fieldType": s.Type, "subDomain": s.Name,
+				"target": target, "ttl": sets[s].ttl}, nil); err != nil {
 				return err
 			}
 		}
@@ -289,9 +251,9 @@ func (r *run) putSets(ctx context.Context, zone string, ttl int, changes []setCh
 	return nil
 }
 
-// records reads the records of one type and name. The API's filter is one of SQL's LIKE, in which the underscore of _dmarc is any
-// character. A record that is listed and not found is either new, which passes within a minute, or was removed long
-// ago (ovh/terraform-provider-ovh, issue 275): it is waited for, and then is none.
+// records reads the records of one type and name. The API's filter is one of SQL's LIKE, in which the underscore of
+// _dmarc is any character. A record that is listed and not found is either new, which passes within a minute, or was
+// removed long ago (ovh/terraform-provider-ovh, issue 275): it is waited for, and then is none.
 func (r *run) records(ctx context.Context, zone string, s rrset) ([]zoneRecord, error) {
 	var ids []int64
 	if err := r.get(ctx, zonePath(zone, "record")+"?subDomain="+url.QueryEscape(s.Name), &ids); err != nil {
@@ -302,7 +264,7 @@ func (r *run) records(ctx context.Context, zone string, s rrset) ([]zoneRecord, 
 		err = r.until(ctx, fmt.Sprintf("record %d of %s", id, zone), func(ctx context.Context) (bool, error) {
 			err := r.get(ctx, zonePath(zone, "record", strconv.FormatInt(id, 10)), &rec)
 			if looks++; absent(err) {
-				return looks > ghostLooks, nil
+				return looks > lateLooks, nil
 			}
 			return true, err
 		})
@@ -320,13 +282,14 @@ func (r *run) records(ctx context.Context, zone string, s rrset) ([]zoneRecord, 
 	return of, err
 }
 
-// ghostLooks is how often a record that is listed is looked for: a minute, at five seconds each.
-const ghostLooks = 12
+// lateLooks is how often what must be there is looked for: a minute, at five seconds each.
+const lateLooks = 12
 
-// refresh has the zone served, waiting for a refresh that is under way, and proves that its records are those that are wanted.
-func (r *run) refresh(ctx context.Context, w Zone) error {
-	err := r.until(ctx, "the refresh of "+w.Name, func(ctx context.Context) (bool, error) {
-		err := r.send(ctx, http.MethodPost, zonePath(w.Name, "refresh"), nil, nil)
+// publish has the zone served, waiting for a refresh that is under way, proves that its records are as they were sent,
+// and then forgets that it was changed.
+func (r *run) publish(ctx context.Context, zone string, h *zoneState, sets map[rrset]content) error {
+	err := r.until(ctx, "the refresh of "+zone, func(ctx context.Context) (bool, error) {
+		err := r.send(ctx, http.MethodPost, zonePath(zone, "refresh"), nil, nil)
 		if errors.Is(err, lab.ErrConflict) || errors.Is(err, lab.ErrBlocked) {
 			return false, nil // another is under way
 		}
@@ -335,13 +298,29 @@ func (r *run) refresh(ctx context.Context, w Zone) error {
 	if err != nil {
 		return err
 	}
-	s := &zoneState{}
-	if err := r.export(ctx, w.Name, s); err != nil {
+	now, looks, differs := &zoneState{}, 0, rrset{}
+	err = r.until(ctx, "the records of "+zone, func(ctx context.Context) (bool, error) {
+		if err := r.export(ctx, zone, now); err != nil {
+			return false, err
+		}
+		differs = rrset{}
+		for s, c := range sets {
+			if has := now.sets[s]; len(c.targets)+len(has.targets) > 0 && !c.equal(has) {
+				differs = s
+			}
+		}
+		looks++
+		return differs == rrset{} || looks > lateLooks, nil
+	})
+	if err != nil {
 		return err
 	}
-	if left := r.changes(w, s); len(left) > 0 {
-		return r.fail("change zone", w.Name, "plan again", lab.ErrDrift, fmt.Sprintf("OVH has accepted %s, and has %s instead",
-			left[0].rrset, left[0].has))
+	if differs != (rrset{}) {
+		return r.fail("change zone", zone, "plan again", lab.ErrDrift, fmt.Sprintf("OVH has accepted %s, and has %s instead",
+			differs, now.sets[differs]))
+	}
+	if err := r.send(ctx, http.MethodDelete, h.tags()+path(pendingTag), nil, nil); err != nil && !absent(err) {
+		return err
 	}
 	return nil
 }

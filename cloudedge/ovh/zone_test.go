@@ -39,8 +39,8 @@ func (w *world) wantServed(tb testing.TB, text string, want ...string) {
 	}
 }
 
-// Complaints of users of the peers, of which edge rows are in docs/edge-ovh.md. The numbers are issues of ovh/terraform-provider-ovh unless
-// it is said otherwise.
+// Complaints of users of the peers, of which edge rows are in docs/edge-ovh.md. The numbers are issues of
+// ovh/terraform-provider-ovh unless it is said otherwise.
 
 // 292, 251: a second A record was added, and the first stayed.
 func TestComplaintSecondRecord(t *testing.T) {
@@ -110,8 +110,8 @@ func TestComplaintTTL(t *testing.T) {
 	w.wantServed(t, "203.0.113", "a 300 IN A 203.0.113.7", "300 IN A 203.0.113.8")
 }
 
-// 1193, 1225: texts come back quoted, and long ones in pieces, which was a difference for ever. octodns 114: OVH has types of
-// its own for some.
+// 1193, 1225: texts come back quoted, and long ones in pieces, which was a difference for ever. octodns 114: OVH has
+// types of its own for some.
 func TestComplaintTexts(t *testing.T) {
 	long := "v=DKIM1; k=rsa; p=" + strings.Repeat("MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A", 16)
 	w := zoneOnly(t, ovhtest.Config{}, ovh.Record{Type: "TXT", Name: "_challenge", Targets: []string{"ae7075db8b68ad8d9a16faa3ead22a"}},
@@ -126,7 +126,8 @@ func TestComplaintTexts(t *testing.T) {
 	w.wantServed(t, "pieces", `odd IN TXT "in pieces"`)
 }
 
-// external-dns 2403, 5711, 6088, octodns 832, ansible 19198: the zone's name doubled, and the dots at the ends of targets.
+// external-dns 2403, 5711, 6088, octodns 832, ansible 19198: the zone's name doubled, and the dots at the ends of
+// targets.
 func TestComplaintDots(t *testing.T) {
 	w := zoneOnly(t, ovhtest.Config{},
 		ovh.Record{Type: "SRV", Name: "_imaps._tcp", Targets: []string{"0 1 993 imap.zoho.eu."}},
@@ -141,7 +142,8 @@ func TestComplaintDots(t *testing.T) {
 func TestComplaintYoungRecords(t *testing.T) {
 	w := zoneOnly(t, ovhtest.Config{Lag: 3})
 	for n := range 7 {
-		w.spec.Zones[0].Records = append(w.spec.Zones[0].Records, ovh.Record{Type: "TXT", Name: fmt.Sprintf("_a%d", n), Targets: []string{"x", "y"}})
+		w.spec.Zones[0].Records = append(w.spec.Zones[0].Records,
+			ovh.Record{Type: "TXT", Name: fmt.Sprintf("_a%d", n), Targets: []string{"x", "y"}})
 	}
 	w.converge(t)
 	for n := range w.spec.Zones[0].Records {
@@ -153,11 +155,58 @@ func TestComplaintYoungRecords(t *testing.T) {
 	}
 }
 
+// TestTwoWritersOfAZone lets two runs add the same: one record too many is removed by the next.
+func TestTwoWritersOfAZone(t *testing.T) {
+	w := zoneOnly(t, ovhtest.Config{}, ovh.Record{Type: "A", Name: "a", Targets: []string{"203.0.113.7"}})
+	ends := make(chan error, 2)
+	for range 2 {
+		p := w.plan(t)
+		go func() {
+			_, err := p.Apply(context.Background(), nil)
+			ends <- err
+		}()
+	}
+	<-ends
+	<-ends
+	w.ChangeRecords(domain, nil, []string{"a IN A 203.0.113.7"}, false)
+	w.converge(t)
+	w.wantServed(t, "203.0.113.7", "a IN A 203.0.113.7")
+	if tags := w.Tags(domain); tags != "map[]" {
+		t.Error(tags)
+	}
+}
+
+// TestNotAsAccepted finds that OVH keeps something else than it has accepted.
+func TestNotAsAccepted(t *testing.T) {
+	w := zoneOnly(t, ovhtest.Config{Lag: 1000}, ovh.Record{Type: "A", Name: "a", Targets: []string{"203.0.113.7"}})
+	if _, err := w.plan(t).Apply(t.Context(), nil); !errors.Is(err, lab.ErrDrift) || !strings.Contains(err.Error(), "A a") {
+		t.Errorf("%v", err)
+	}
+	if tags := w.Tags(domain); tags == "map[]" {
+		t.Error("the next run would not refresh")
+	}
+}
+
 func TestTypeOfANameChanges(t *testing.T) {
 	w := zoneOnly(t, ovhtest.Config{}, ovh.Record{Type: "A", Name: "www", Targets: []string{"203.0.113.7"}},
 		ovh.Record{Type: "CNAME", Name: "www", Absent: true})
 	w.converge(t)
 	w.wantServed(t, "www", "www IN A 203.0.113.7")
+
+	w.spec.Zones[0].Records = []ovh.Record{{Type: "CNAME", Name: "www", Targets: []string{"a.example.com."}}}
+	w.spec.Prune, w.spec.Owned = true, func(id string) bool { return strings.Contains(id, "/www") }
+	w.converge(t)
+	w.wantServed(t, "www", "www IN CNAME a.example.com.")
+
+	w.spec.Adopt, w.spec.Owned = false, nil // and now it is somebody else's
+	w.spec.Zones[0].Records = []ovh.Record{{Type: "A", Name: "www", Targets: []string{"203.0.113.7"}}}
+	for range 2 {
+		p, err := w.account.Plan(t.Context(), w.spec)
+		if !errors.Is(err, lab.ErrConflict) || !strings.Contains(err.Error(), "beside CNAME www") || !p.Empty() {
+			t.Errorf("%v %v", p, err)
+		}
+		w.spec.Zones[0].Records = append(w.spec.Zones[0].Records, ovh.Record{Type: "CNAME", Name: "www", Absent: true})
+	}
 }
 
 func TestForeignRecords(t *testing.T) {
@@ -166,7 +215,7 @@ func TestForeignRecords(t *testing.T) {
 	w.spec.Adopt = false
 	_, err := w.account.Plan(t.Context(), w.spec)
 	var e *lab.Error
-	if !errors.As(err, &e) || e.Set.Name != ovh.SettingAdopt || !strings.Contains(err.Error(), "A @ exists") ||
+	if !errors.As(err, &e) || e.Set.Name != ovh.SettingAdopt || !strings.Contains(err.Error(), "arcodange.fr/A/@: conflict: it exists") ||
 		strings.Contains(err.Error(), "MX") {
 		t.Fatalf("%v", err)
 	}
@@ -193,6 +242,9 @@ func TestPrunedRecords(t *testing.T) {
 	}
 	w.spec.MaxDeletes = 7
 	w.converge(t)
+	if n := w.Requests()["POST /v1/domain/zone/"+domain+"/refresh"]; n != 1 {
+		t.Errorf("%d refreshes", n)
+	}
 	w.wantServed(t, "old")
 	if n := len(w.serves("IN NS")); n != 2 {
 		t.Errorf("%d name servers", n)

@@ -121,8 +121,8 @@ type zoneContent struct {
 // defaultTTL is that of a zone that says none.
 const defaultTTL = 3600
 
-// parseZone reads a zone as OVH exports it. The SOA record is left out. What it does not understand is an error: a zone that was
-// half understood would be compared wrongly.
+// parseZone reads a zone as OVH exports it. The SOA record is left out. What it does not understand is an error: a zone
+// that was half understood would be compared wrongly.
 func parseZone(zone, text string) (zoneContent, error) {
 	z := zoneContent{ttl: defaultTTL, sets: map[rrset]content{}}
 	tokens, err := tokenize(text)
@@ -157,8 +157,7 @@ func parseZone(zone, text string) (zoneContent, error) {
 		}
 	}
 	for s, c := range z.sets {
-		slices.Sort(c.targets)
-		c.targets = slices.Compact(c.targets)
+		slices.Sort(c.targets) // one that is there twice stays: it is one too many
 		z.sets[s] = c
 	}
 	return z, nil

@@ -6,7 +6,7 @@
 //	cluster kubeconfig --out FILE  CLUSTER.yaml               write an administrator's access; --merge FILE for one with others
 //	cluster snapshot make|list     CLUSTER.yaml               copies of the datastore, on the first server
 //	cluster restore --confirm ID   SNAPSHOT CLUSTER.yaml      go back to one
-//	cluster rotate         [flags] CLUSTER.yaml               make the certificates of all nodes again
+//	cluster rotate certificates|token CLUSTER.yaml            replace the certificates or the tokens of all nodes
 //	cluster uninstall --confirm ID [--node NAME] CLUSTER.yaml remove k3s from all machines, or from the named ones
 //	cluster schema                                            the JSON schema of CLUSTER.yaml
 //

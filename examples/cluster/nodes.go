@@ -89,7 +89,7 @@ func (n *nodes) close() {
 	host.Fleet{Machines: n.machines}.Close() // nothing is left to be said on them
 }
 
-func (n *nodes) sink() lab.Sink { return lab.SecretDir{Path: n.config.Secrets} }
+func (n *nodes) sink() lab.Replacer { return lab.SecretDir{Path: n.config.Secrets} }
 
 // converge plans the nodes, and applies the plan unless it is only wanted.
 func (n *nodes) converge(ctx context.Context) error {

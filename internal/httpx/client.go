@@ -94,7 +94,7 @@ func (p preparer) RoundTrip(req *http.Request) (*http.Response, error) {
 		if req.Body != nil {
 			_ = req.Body.Close()
 		}
-		return nil, lab.NotSent(err)
+		return nil, err
 	}
 	return p.next.RoundTrip(req)
 }

@@ -159,3 +159,37 @@ func TestClient(t *testing.T) {
 		t.Errorf("outside the boundary: %v", err)
 	}
 }
+
+// TestPrepare prepares each try by itself, and sends nothing that could not be prepared.
+func TestPrepare(t *testing.T) {
+	var sent []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		sent = append(sent, req.Header.Get("Try")+string(body))
+		if len(sent) == 1 {
+			w.Header().Set("Retry-After", "0")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}
+	}))
+	defer server.Close()
+	n := 0
+	var broken error
+	c := Client(Options{Tries: 3, Prepare: func(req *http.Request) error {
+		n++
+		req.Header.Set("Try", fmt.Sprint(n))
+		return broken
+	}})
+	defer c.CloseIdleConnections()
+	resp, err := c.Post(server.URL, "", strings.NewReader("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if strings.Join(sent, " ") != "1x 2x" {
+		t.Errorf("sent %q", sent)
+	}
+	broken = errors.New("no clock")
+	if _, err := c.Post(server.URL, "", strings.NewReader("x")); !errors.Is(err, broken) || len(sent) != 2 || n != 3 {
+		t.Errorf("%v after %d requests, prepared %d times", err, len(sent), n)
+	}
+}

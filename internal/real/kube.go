@@ -111,6 +111,25 @@ func Kubectl(tb testing.TB) string {
 	return path
 }
 
+// KubePrograms are the paths of static programs for Linux.
+type KubePrograms struct{ Etcd, APIServer, Kubectl string }
+
+// KubernetesPrograms returns the programs of [KubeAPIServer] and [Kubectl], for tests that run them on other machines.
+func KubernetesPrograms(tb testing.TB) (p KubePrograms) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Minute)
+	defer cancel()
+	var errs [3]error
+	p.Etcd, errs[0] = etcdProgram(ctx)
+	p.APIServer, errs[1] = kubeAPIProgram(ctx)
+	p.Kubectl, errs[2] = kubectlProgram(ctx)
+	if err := errors.Join(errs[:]...); err != nil {
+		lacksTool(tb, "a Kubernetes API server", err)
+		tb.Fatalf("Kubernetes API server: %v", err)
+	}
+	return p
+}
+
 func etcdProgram(ctx context.Context) (string, error) {
 	return goTool(ctx, "etcd", "go.etcd.io/etcd/server/v3")
 }

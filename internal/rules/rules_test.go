@@ -55,7 +55,7 @@ var helpers = map[string][]string{
 	"internal/httpx":       {"golang.org/x/time/rate"}, // of the Go authors, and it needs nothing
 	"internal/lawtest":     nil,
 	"internal/mark":        nil,
-	"internal/reconcile":   {module + "/internal/dag"},
+	"internal/reconcile":   {module + "/internal/dag", "golang.org/x/sync/errgroup"},
 	"internal/version":     nil,
 }
 
@@ -187,6 +187,9 @@ func TestPublicPackagesStayLight(t *testing.T) {
 		"vaultprov":            {"github.com/hashicorp/hcl", "golang.org/x/sync", "golang.org/x/time"},
 		"forge":                {"golang.org/x/sync", "golang.org/x/time"},
 		"cloudedge/cloudflare": {"golang.org/x/net/idna", "golang.org/x/text", "golang.org/x/sync", "golang.org/x/time"},
+		"cloudedge/ovh":        {"golang.org/x/oauth2", "golang.org/x/sync", "golang.org/x/time"},
+		"cloudedge/gcs":        {"golang.org/x/oauth2", "golang.org/x/sync", "golang.org/x/time"},
+		"cloudedge/ledger":     {"golang.org/x/time"},
 	} {
 		path := strings.TrimSuffix(module+"/"+folder, "/")
 		for dep, p := range list(t, path) {

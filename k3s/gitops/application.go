@@ -35,9 +35,25 @@ func (r *Root) application(a *App) map[string]any {
 // byObject reports whether the Image Updater is told by an object of its own what to update. Before 1.0 it
 // reads annotations.
 func (u *Updater) byObject() bool {
-	major, _, _ := strings.Cut(strings.TrimPrefix(u.Version, "v"), ".")
-	n, err := strconv.Atoi(major)
-	return err == nil && n >= 1
+	major, _, ok := u.release()
+	return ok && major >= 1
+}
+
+// namesNamespace reports whether that object has to say in which namespace the Applications are: 1.0.0 to 1.0.2 and 1.1.0
+// want spec.namespace, and since 1.2.0 the API rejects it (argocd-image-updater, pull requests 1490 and 1590).
+func (u *Updater) namesNamespace() bool {
+	major, minor, _ := u.release()
+	return major == 1 && minor < 2
+}
+
+// release returns the first two numbers of the version.
+func (u *Updater) release() (major, minor int, ok bool) {
+	words := strings.SplitN(strings.TrimPrefix(u.Version, "v"), ".", 3)
+	major, err := strconv.Atoi(words[0])
+	if len(words) > 1 {
+		minor, _ = strconv.Atoi(words[1])
+	}
+	return major, minor, err == nil
 }
 
 const updaterGroup = "argocd-image-updater.argoproj.io"
@@ -87,8 +103,10 @@ func (r *Root) imageUpdater() map[string]any {
 	if len(refs) == 0 {
 		return nil
 	}
+	spec := map[string]any{"applicationRefs": refs, "writeBackConfig": map[string]any{"method": "argocd"}}
+	if r.Updater.namesNamespace() {
+		spec["namespace"] = namespace
+	}
 	return map[string]any{"apiVersion": updaterGroup + "/v1alpha1", "kind": "ImageUpdater",
-		"metadata": map[string]any{"name": "apps", "namespace": namespace},
-		"spec": map[string]any{"namespace": namespace, "applicationRefs": refs,
-			"writeBackConfig": map[string]any{"method": "argocd"}}}
+		"metadata": map[string]any{"name": "apps", "namespace": namespace}, "spec": spec}
 }

@@ -41,7 +41,7 @@ func lab7(updater string) gitops.Root {
 
 // TestGolden holds the manifests of the lab's seven apps against what was reviewed.
 func TestGolden(t *testing.T) {
-	for _, version := range []string{"1.0.0", "0.14.0"} {
+	for _, version := range []string{"1.2.0", "1.0.0", "0.14.0"} {
 		root := lab7(version)
 		objects, err := root.Objects()
 		if err != nil {

@@ -36,7 +36,8 @@ type Updater struct {
 	Enabled bool `yaml:"enabled"`
 
 	// Version of the chart argocd-image-updater; required. Since 1.0 it is told by an object of its own what
-	// to update; before, by annotations of the Applications.
+	// to update; before, by annotations of the Applications. Its minor releases are taken to follow those of the
+	// program: the object says its namespace before 1.2, and not since.
 	Version string `yaml:"version"`
 }
 

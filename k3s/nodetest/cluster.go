@@ -112,11 +112,14 @@ func (c *Cluster) run(p *hosttest.Process, version string) int {
 			own := &serving{ctx, h, cert}
 			c.mu.Lock()
 			c.servers[key] = own
+			closed := listen(box, port, h, cert)
 			c.mu.Unlock()
+			defer closed()
 			defer func() {
 				c.mu.Lock()
 				if c.servers[key] == own {
 					delete(c.servers, key)
+					box.Listen(port, nil)
 				}
 				c.mu.Unlock()
 			}()

@@ -34,7 +34,8 @@ func (s *Server) clientByID(id string) *oauth {
 	return nil
 }
 
-// AddClient creates a client of somebody else, and returns its ID and secret. Flow is CLIENT_CREDENTIALS or AUTHORIZATION_CODE.
+// AddClient creates a client of somebody else, and returns its ID and secret. Flow is CLIENT_CREDENTIALS or
+// AUTHORIZATION_CODE.
 func (s *Server) AddClient(name, description, flow string) (id string, secret lab.Secret) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -90,8 +90,8 @@ func (s *Server) EndTask(domain, status string) {
 	s.domains[domain].ends = status
 }
 
-// addTask begins a task. It is done when it was looked at as todo and as doing; a task of the registry goes on by itself too, which
-// step does.
+// addTask begins a task. It is done when it was looked at as todo and as doing; a task of the registry goes on by
+// itself too, which step does.
 func (s *Server) addTask(d *domain, function string, do, undo func()) *task {
 	now := time.Now().UTC().Format(time.RFC3339)
 	t := &task{ID: s.next(), Function: function, Status: "todo", Domain: d.name, Created: now, Todo: now, Last: now, hidden: s.config.Lag,

@@ -147,7 +147,11 @@ func (s *Server) iamRoutes(mux *http.ServeMux) {
 	s.handle(mux, "POST /v2/iam/resource/{urn}/tag", "dnsZone:apiovh:iam/resource/tag/add", func(c *call) answer {
 		var in struct{ Key, Value string }
 		c.read(&in)
-		c.tagged().tags[in.Key] = in.Value
+		z := c.tagged()
+		if _, there := z.tags[in.Key]; there {
+			return c.refuse(http.StatusConflict, "Conflict", "Tag already exists")
+		}
+		z.tags[in.Key] = in.Value
 		return ok(nil)
 	})
 	s.handle(mux, "DELETE /v2/iam/resource/{urn}/tag/{key}", "dnsZone:apiovh:iam/resource/tag/remove", func(c *call) answer {

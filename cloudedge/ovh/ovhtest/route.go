@@ -67,8 +67,8 @@ func (c *call) read(into any) {
 	}
 }
 
-// handle adds a handler for a pattern of [http.ServeMux]. The action is what IAM asks for, of the resource that the path names;
-// without one, nobody must log in.
+// handle adds a handler for a pattern of [http.ServeMux]. The action is what IAM asks for, of the resource that the
+// path names; without one, nobody must log in.
 func (s *Server) handle(mux *http.ServeMux, pattern, action string, handler func(*call) answer) {
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) {
 		body, err := io.ReadAll(req.Body)
@@ -78,6 +78,7 @@ func (s *Server) handle(mux *http.ServeMux, pattern, action string, handler func
 		s.mu.Lock()
 		a := s.answer(req, body, action, handler)
 		b, err := json.Marshal(a.body)
+		query := "EU.ext-1." + strconv.Itoa(s.requests)
 		s.mu.Unlock()
 		if err != nil {
 			panic(err)
@@ -86,7 +87,7 @@ func (s *Server) handle(mux *http.ServeMux, pattern, action string, handler func
 			w.Header()[name] = values
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		w.Header().Set("X-Ovh-Queryid", "EU.ext-1."+strconv.Itoa(s.requests))
+		w.Header().Set("X-Ovh-Queryid", query)
 		w.WriteHeader(a.status)
 		_, _ = w.Write(b)
 	})

@@ -21,7 +21,8 @@ type Config struct {
 	// Clock is how far the API's clock is ahead of this machine's.
 	Clock time.Duration
 
-	// Lag is how many reads do not show what is new: clients and policies in lists, records by their IDs, tasks.
+	// Lag is how many reads do not show what is new: clients and policies in lists, records by their IDs, tasks, and
+	// the export of a zone after a refresh.
 	Lag int
 
 	// Throttle answers every n-th request with 429; 0 means none.
@@ -102,8 +103,8 @@ func (s *Server) Close() error {
 // URL is its address without a slash at the end.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
-// Access returns how package ovh reaches the account with the keys of an application, which may do everything. It does not wait
-// between two looks.
+// Access returns how package ovh reaches the account with the keys of an application, which may do everything. It does
+// not wait between two looks.
 func (s *Server) Access() ovh.Account {
 	return ovh.Account{Address: s.URL(), ApplicationKey: s.application, ApplicationSecret: lab.NewSecret(s.applicationSecret),
 		ConsumerKey: lab.NewSecret(s.consumer), PerSecond: 1e6, Poll: time.Millisecond, Wait: time.Minute}

@@ -36,13 +36,16 @@ type zone struct {
 	busy    int // how many refreshes are refused, since one is under way
 	tags    map[string]string
 	signed  bool
+	ending  int    // how many looks still see that it is signed, when it is no longer
+	stale   int    // how many exports are as before
+	before  string // the zone as it was exported then
 }
 
 // zoneTTL is that of records which have none of their own.
 const zoneTTL = 3600
 
-// AddZone creates a zone with records, each as in a zone file: "www IN A 192.0.2.1", "@ 600 IN TXT \"v=spf1 -all\"". OVH's own
-// types for texts are types as the others. It is served as it is.
+// AddZone creates a zone with records, each as in a zone file: "www IN A 192.0.2.1", "@ 600 IN TXT \"v=spf1 -all\"".
+// OVH's own types for texts are types as the others. It is served as it is.
 func (s *Server) AddZone(name string, records ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,9 +70,9 @@ func (s *Server) parse(z *zone, line string) *record {
 	return &record{ID: s.next(), Zone: z.name, Type: parts[2], Name: strings.TrimPrefix(parts[0], "@"), Target: parts[3]}
 }
 
-// ChangeRecords does by hand what people do in OVH's pages: remove every record whose "NAME TYPE" is given, with @ for the zone
-// itself, then add those of lines as [Server.AddZone] has them, and refresh. With renumber, all records get other IDs, as "change in
-// text format" does.
+// ChangeRecords does by hand what people do in OVH's pages: remove every record whose "NAME TYPE" is given, with @ for
+// the zone itself, then add those of lines as [Server.AddZone] has them, and refresh. With renumber, all records get
+// other IDs, as "change in text format" does.
 func (s *Server) ChangeRecords(zone string, remove []string, add []string, renumber bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,6 +117,13 @@ func (s *Server) Sign(zone string) {
 	s.zones[zone].signed = true
 	if d := s.domains[zone]; d != nil {
 		d.keys, d.dnssec = []int64{s.next()}, "enabled"
+	}
+}
+
+func (s *Server) unsign(z *zone) {
+	z.signed = false
+	if d := s.domains[z.name]; d != nil {
+		d.dnssec, d.keys = "disabled", nil
 	}
 }
 
@@ -196,29 +206,39 @@ func (s *Server) zoneRoutes(mux *http.ServeMux) {
 			return c.notFound("This service does not exist")
 		}
 	}
-	s.handle(mux, "GET "+root, "dnsZone:apiovh:get", in(func(_ *call, z *zone) answer {
+	s.handle(mux, "GET "+root, "dnsZone:apiovh:get", in(func(c *call, z *zone) answer {
+		if z.ending > 0 {
+			if z.ending--; z.ending == 0 {
+				c.unsign(z)
+			}
+		}
 		return ok(map[string]any{"name": z.name, "hasDnsAnycast": false, "dnssecSupported": true, "dnssecActivated": z.signed,
 			"lastUpdate": time.Now().UTC().Format(time.RFC3339), "nameServers": []string{"dns104.ovh.net", "ns104.ovh.net"},
-			"iam": map[string]any{"id": "00000000-0000-4000-8000-000000000000", "urn": zoneURN + z.name, "displayName": z.name, "tags": z.tags}})
+			"iam": map[string]any{"id": "00000000-0000-4000-8000-000000000000", "urn": zoneURN + z.name,
+				"displayName": z.name, "tags": z.tags}})
 	}))
-	s.handle(mux, "GET "+root+"/export", "dnsZone:apiovh:export", in(func(_ *call, z *zone) answer { return ok(z.export()) }))
+	s.handle(mux, "GET "+root+"/export", "dnsZone:apiovh:export", in(func(_ *call, z *zone) answer {
+		if z.stale > 0 {
+			z.stale--
+			return ok(z.before)
+		}
+		return ok(z.export())
+	}))
 	s.handle(mux, "POST "+root+"/refresh", "dnsZone:apiovh:refresh", in(func(c *call, z *zone) answer {
 		if z.busy > 0 {
 			z.busy--
 			return c.refuse(http.StatusConflict, "Conflict", "A refresh is already in progress")
 		}
+		z.stale, z.before = c.config.Lag, z.served
 		z.serial++
 		z.served = z.export()
 		return ok(nil)
 	}))
 	s.handle(mux, "DELETE "+root+"/dnssec", "dnsZone:apiovh:dnssec/delete", in(func(c *call, z *zone) answer {
-		if !z.signed {
-			return c.notFound("DNSSEC is not activated")
+		if !z.signed || z.ending > 0 { // it is still shown as activated
+			return c.notFound("Dnssec seems not activated")
 		}
-		z.signed = false
-		if d := c.domains[z.name]; d != nil {
-			d.dnssec, d.keys = "disabled", nil
-		}
+		z.ending = 3
 		return ok(nil)
 	}))
 	s.recordRoutes(mux, root+"/record", in)
@@ -260,7 +280,8 @@ func (s *Server) recordRoutes(mux *http.ServeMux, root string, in func(func(*cal
 			TTL: ownTTL(body.TTL), hidden: c.config.Lag}
 		for _, o := range z.records {
 			if o.Name == r.Name && o.Type != "" && (o.Type == "CNAME" || r.Type == "CNAME") {
-				return c.refuse(http.StatusBadRequest, "BadRequest", "The subdomain already has a record, and a CNAME bears none beside it")
+				return c.refuse(http.StatusBadRequest, "BadRequest",
+					"The subdomain already has a record, and a CNAME bears none beside it")
 			}
 		}
 		if r.TTL != 0 && r.TTL < 60 {

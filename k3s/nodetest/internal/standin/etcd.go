@@ -35,16 +35,15 @@ func (d *datastore) members() map[string]memberOf {
 
 // meet prepares the server for the other members of etcd, of which it is the first if there is none.
 func (s *server) meet(o options) error {
-	if !s.etcd() {
-		return nil
-	}
-	if len(s.store.Members) == 0 {
+	if s.etcd() && len(s.store.Members) == 0 {
 		s.store.Members = map[string]memberOf{s.name: {o.get("node-ip", s.m.Address), true}}
 		if err := s.store.save(); err != nil {
 			return err
 		}
 	}
-	s.store.push = s.push
+	if s.etcd() {
+		s.store.push = s.push
+	}
 	cert, key, err := s.ca.issue("system:admin")
 	if err != nil {
 		return err
@@ -68,7 +67,7 @@ func (s *server) push(text []byte) error {
 			voters++
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		body, err := fetch(ctx, s.client, "PUT", at(member.Address)+"/v1-k3s/replica", "server", s.password, bytes.NewReader(text))
+		body, err := fetch(ctx, s.client, "PUT", at(member.Address)+"/v1-k3s/replica", "", "", bytes.NewReader(text))
 		if err == nil {
 			_ = body.Close()
 			if member.Voter {
@@ -187,7 +186,7 @@ func (s *server) elect(ctx context.Context) string {
 func (s *server) ask(ctx context.Context, address, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	body, err := fetch(ctx, s.client, "GET", at(address)+path, "server", s.password, nil)
+	body, err := fetch(ctx, s.client, "GET", at(address)+path, "", "", nil)
 	if err != nil {
 		return err
 	}
@@ -242,9 +241,6 @@ func (s *server) whileLeader(ctx context.Context) (context.Context, context.Canc
 
 // memberHandler makes a server a member of etcd, and answers with the datastore.
 func (s *server) memberHandler(w http.ResponseWriter, r *http.Request) {
-	if !s.allows(w, r, false) {
-		return
-	}
 	q := r.URL.Query()
 	name, address := q.Get("name"), q.Get("address")
 	refused := ""

@@ -37,7 +37,15 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				fmt.Fprintln(w, at(member.Address))
 			}
 		}
+	case path == "/v1-k3s/token":
+		if s.allows(w, r, false) {
+			s.rotateToken(w, r)
+		}
 	case strings.HasPrefix(path, "/v1-k3s/"):
+		// Whoever is asked looks at the token; to the one that leads it says who it is by its certificate.
+		if !s.allows(w, r, r.URL.Query().Get("server") != "true" && path == "/v1-k3s/attach") {
+			return
+		}
 		s.lead(w, r, func(w http.ResponseWriter, r *http.Request) {
 			switch path {
 			case "/v1-k3s/attach":
@@ -50,6 +58,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		})
 	case !s.admin(r):
 		http.Error(w, "Unauthorized", http.StatusUnauthorized)
+	case s.kube != nil && path != "/standin/log":
+		s.kube.ServeHTTP(w, r)
 	case path == "/readyz":
 		s.lead(w, r, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
 	default:
@@ -74,9 +84,14 @@ func (s *server) admin(r *http.Request) bool {
 	return err == nil
 }
 
-// allows reports whether who asks knows a token: that of servers or, for agents, theirs.
+// allows reports whether who asks knows a token: that of servers or, for agents, theirs. Servers have a certificate too.
 func (s *server) allows(w http.ResponseWriter, r *http.Request, agents bool) bool {
+	if s.admin(r) {
+		return true
+	}
 	_, p, _ := r.BasicAuth()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if p != "" && (p == s.password || agents && s.agent != "" && p == s.agent) {
 		return true
 	}
@@ -88,9 +103,6 @@ func (s *server) allows(w http.ResponseWriter, r *http.Request, agents bool) boo
 func (s *server) attachHandler(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	name, isServer := q.Get("name"), q.Get("server") == "true"
-	if !s.allows(w, r, !isServer) {
-		return
-	}
 	if newer(q.Get("version"), s.version) && !isServer {
 		http.Error(w, "k3s stand-in: the agent is newer than its server", http.StatusBadRequest)
 		return

@@ -17,6 +17,13 @@ import (
 
 // kubectl is the part of kubectl that an installer needs. It asks the server of k3s.yaml, or of KUBECONFIG.
 func (m *Machine) kubectl(ctx context.Context, args []string) error {
+	if m.Kubectl != nil {
+		file := m.Env("KUBECONFIG")
+		if file == "" {
+			file = kubeconfigFile
+		}
+		return m.Kubectl(ctx, file, args)
+	}
 	ask, err := m.asker(ctx)
 	if err != nil {
 		return err

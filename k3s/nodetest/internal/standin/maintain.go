@@ -1,6 +1,7 @@
 package standin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -25,7 +26,7 @@ func (m *Machine) certificate(args []string) error {
 }
 
 // etcdSnapshot is "k3s etcd-snapshot save".
-func (m *Machine) etcdSnapshot(args []string) error {
+func (m *Machine) etcdSnapshot(ctx context.Context, args []string) error {
 	if len(args) == 0 || args[0] != "save" {
 		return fmt.Errorf("k3s stand-in: unknown command: k3s etcd-snapshot %s", strings.Join(args, " "))
 	}
@@ -33,9 +34,13 @@ func (m *Machine) etcdSnapshot(args []string) error {
 	if dir == "" {
 		dir = m.data() + "/server/db/snapshots"
 	}
+	file := dir + "/" + name + "-" + m.Hostname + "-1764540000"
+	if m.Snapshot != nil {
+		return m.Snapshot(ctx, file)
+	}
 	text, err := m.ReadFile(m.data() + "/server/db/etcd/member")
 	if err != nil {
 		return errors.New("fatal: etcd datastore disabled")
 	}
-	return m.WriteFile(dir+"/"+name+"-"+m.Hostname+"-1764540000", text, 0o600)
+	return m.WriteFile(file, text, 0o600)
 }

@@ -27,6 +27,7 @@ type server struct {
 	password string // of servers
 	agent    string // of agents; empty means that of servers
 	store    *datastore
+	kube     http.Handler // the real API; nil if there is none
 	started  int64        // when, by the clock of the machine: of the members of etcd that run, the one that runs longest leads
 	client   *http.Client // for the other members
 
@@ -74,7 +75,11 @@ func (m *Machine) server(ctx context.Context, o options) error {
 	if caHash != "" && caHash != hash(s.ca.pem) {
 		return fmt.Errorf("fatal: token CA hash does not match the Cluster CA certificate hash: %s != %s", caHash, hash(s.ca.pem))
 	}
-	if s.store, err = m.openDatastore(m.datastoreFile(data, o), password); err != nil {
+	file := m.datastoreFile(data, o)
+	if m.Kubernetes != nil {
+		file = data + "/server/db/standin.json" // what k3s has in the datastore besides objects
+	}
+	if s.store, err = m.openDatastore(file, password); err != nil {
 		return err
 	}
 	if err := s.meet(o); err != nil {
@@ -91,6 +96,11 @@ func (m *Machine) server(ctx context.Context, o options) error {
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		return err
+	}
+	if m.Kubernetes != nil {
+		if err := s.startKubernetes(ctx, data, o, cert, key); err != nil {
+			return err
+		}
 	}
 	port, _ := strconv.Atoi(o.get("https-listen-port", "6443"))
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -109,9 +119,8 @@ func (m *Machine) server(ctx context.Context, o options) error {
 // stay keeps the server a node of the cluster: with whoever leads, and again when another does.
 func (s *server) stay(ctx context.Context, own string, o options) {
 	once := sync.OnceFunc(s.m.Ready)
-	client := s.m.Client(s.ca.pem, nil)
 	for ctx.Err() == nil {
-		ended, err := s.m.attach(ctx, client, own, "server", s.password, s.name, true, o)
+		ended, err := s.m.attach(ctx, s.client, own, "", "", s.name, true, o)
 		if err == nil {
 			once()
 			err = <-ended
@@ -128,6 +137,9 @@ func (s *server) stay(ctx context.Context, own string, o options) {
 
 // reset is "k3s server --cluster-reset": the server is the only one of etcd then, with what is in a snapshot.
 func (m *Machine) reset(data string, o options) error {
+	if m.Kubernetes != nil {
+		return errors.New("k3s stand-in: a real etcd is not reset")
+	}
 	if o.get("server", "") != "" {
 		return errors.New("fatal: cannot perform cluster-reset while server URL is set - remove server from configuration before resetting")
 	}
@@ -268,6 +280,11 @@ func randomHex() string {
 
 // register makes a node of the cluster, or the same again with another version.
 func (s *server) register(ctx context.Context, name, version string, isServer bool, labels []string, password, address string) error {
+	if s.kube != nil && s.forgotten(ctx, name) {
+		if err := s.store.change(func() { delete(s.store.Nodes, name) }); err != nil {
+			return err
+		}
+	}
 	s.store.mu.Lock()
 	have := s.store.Nodes[name]
 	s.store.mu.Unlock()
@@ -293,14 +310,21 @@ func (s *server) register(ctx context.Context, name, version string, isServer bo
 	if gone {
 		return ctx.Err()
 	}
+	if err == nil && s.kube != nil {
+		err = s.registerNode(ctx, name, version, address, labels)
+	}
 	return err
 }
 
 // hold notes that the process of a node runs, or does not any more.
 func (s *server) hold(name string, by int) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.attached[name] += by
+	ready := s.attached[name] > 0
+	s.mu.Unlock()
+	if s.kube != nil {
+		s.reportReady(name, ready)
+	}
 }
 
 // fetch makes a request with a user's password.

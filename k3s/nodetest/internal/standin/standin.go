@@ -36,8 +36,26 @@ type Machine struct {
 	// Serve serves HTTPS on the port until the context ends; serving is called once connections are accepted.
 	Serve func(ctx context.Context, port int, h http.Handler, certificate tls.Certificate, serving func()) error
 
+	// Kubernetes starts a real API, with its etcd, and returns what passes requests to it, as the administrator; it ends
+	// with the context. Nil means the little of the API that is here.
+	Kubernetes func(ctx context.Context, c ControlPlane) (http.Handler, error)
+
+	// Kubectl runs a real kubectl, with a kubeconfig. Nil means the little of it that is here.
+	Kubectl func(ctx context.Context, kubeconfig string, args []string) error
+
+	// Snapshot writes a snapshot of the real etcd to a file.
+	Snapshot func(ctx context.Context, file string) error
+
 	// Client returns a client that presents the certificate, if it has one, and trusts the CA, in PEM; empty trusts anybody.
 	Client func(ca []byte, certificate *tls.Certificate) *http.Client
+}
+
+// ControlPlane is what a real API is given: files in PEM, and where its data are.
+type ControlPlane struct {
+	Data                   string // of etcd
+	CA, Cert, Key          []byte // of the cluster; for servers and clients alike
+	AdminCert, AdminKey    []byte
+	ServiceCIDR, AccessKey string
 }
 
 // configFile is where k3s reads its options, and kubeconfigFile where it writes the administrator's credentials.
@@ -80,7 +98,7 @@ func (m *Machine) run(ctx context.Context) error {
 	case "certificate":
 		return m.certificate(args[1:])
 	case "etcd-snapshot":
-		return m.etcdSnapshot(args[1:])
+		return m.etcdSnapshot(ctx, args[1:])
 	}
 	return fmt.Errorf("k3s stand-in: unknown command: k3s %s", strings.Join(args, " "))
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command k3s is the stand-in for k3s as a static program, for machines with a real systemd.
 package main
 
@@ -29,10 +31,14 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(standin.Run(ctx, &standin.Machine{
+	m := &standin.Machine{
 		Files: files{}, Version: version, Hostname: hostname, Address: address(), Args: os.Args, Env: os.Getenv,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Ready: ready, Serve: serve, Client: client,
-	}))
+	}
+	if hasPrograms() {
+		m.Kubernetes, m.Kubectl, m.Snapshot = kubernetes, kubectl, snapshot
+	}
+	os.Exit(standin.Run(ctx, m))
 }
 
 // address returns that of the interface with the default route, or of another.
