@@ -41,8 +41,8 @@
 // of a zone are changed in batches, of 200 at most as the free plan has it; Cloudflare does each batch whole or not at
 // all, with what is deleted first, so that a name whose type changes is never without an answer. A batch
 // that is refused for one record is made for none. Long texts are split in strings of 255 bytes; quotes, dots at the end, upper
-// case and letters beyond a-z make no difference. TXT records of others are left beside ours; a mail server or an address of
-// others beside ours is a conflict.
+// case and letters beyond a-z make no difference. TXT records of others are left beside ours, unless both say
+// "v=spf1", or the like, of which a name has one: that is a conflict, as is a mail server or an address of others.
 //
 // # Secrets
 //
@@ -50,8 +50,9 @@
 // proved by asking Cloudflare as the token. A run that is cut off leaves at most one token of ours that nobody
 // knows, which the next run removes. A token whose value is lost, or that is older than [Token.MaxAge], gets a successor; the
 // one before is removed after its grace, if it was ever used, and at once if it was not. Two runs at once end with one
-// token. One that somebody has disabled, and the value of a user's token that works, are reported and not replaced. The tokens of tunnels and the secrets of widgets are shown again: they are put back into the sink where they lack or
-// differ. [S3] computes the credentials for the S3 API of R2 from a token.
+// token. One that somebody has disabled, and the value of a user's token that works, are reported and not replaced. The
+// tokens of tunnels and the secrets of widgets are shown again: they are put back into the sink where they lack or differ.
+// [S3] computes the credentials for the S3 API of R2 from a token.
 //
 // # Cost
 //

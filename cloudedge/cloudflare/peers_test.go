@@ -198,11 +198,12 @@ func TestDomainOfAnother(t *testing.T) {
 	}
 	w.settled(t, s)
 	s.Pages[0].Domains = append(s.Pages[0].Domains, "new.example.fr")
-	p = w.plan(t, s)
-	w.call(t, "POST", "/accounts/{a}/pages/projects/cms/domains", map[string]any{"name": "new.example.fr"})
-	if r, err := apply(p); err != nil {
+	w.FailAt(1, cloudflaretest.Failure{Done: true, Status: 409, // as if another run had just added it
+		Body: `{"success":false,"errors":[{"code":8000018,"message":"You have already added this custom domain."}],"result":null}`})
+	if r, err := w.apply(t, s); err != nil {
 		t.Errorf("%v\n%v", err, r)
 	}
+	w.settled(t, s)
 }
 
 // TestEcho: a server that says the token that it was sent does not make us say it.

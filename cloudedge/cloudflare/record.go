@@ -221,10 +221,8 @@ func (r *run) operations(key string, w rrset, h *set) (o operations) {
 		h = &set{}
 	}
 	var texts, had []string
-	left := slices.Clone(h.records)
-	slices.SortStableFunc(left, func(a, b apiRecord) int { // ours first
-		return cmp.Compare(b2i(r.ours(b)), b2i(r.ours(a)))
-	})
+	left := slices.DeleteFunc(slices.Clone(h.records), func(a apiRecord) bool { return !r.ours(a) })
+	left = append(left, slices.DeleteFunc(slices.Clone(h.records), r.ours)...) // ours first
 	for _, a := range h.records {
 		had = append(had, a.content())
 	}
@@ -243,10 +241,11 @@ func (r *run) operations(key string, w rrset, h *set) (o operations) {
 		left = slices.Delete(left, n, n+1)
 	}
 	if w.Type == "TXT" { // those of others say other things, and are left
-		left = slices.DeleteFunc(left, func(a apiRecord) bool { return !r.ours(a) })
+		other := func(a apiRecord) bool { return !r.ours(a) && !slices.ContainsFunc(texts, a.contradicts) }
+		left = slices.DeleteFunc(left, other)
 		had = nil
 		for _, a := range h.records {
-			if r.ours(a) || slices.Contains(texts, a.content()) {
+			if !other(a) || slices.Contains(texts, a.content()) {
 				had = append(had, a.content())
 			}
 		}
@@ -271,11 +270,20 @@ func (r *run) operations(key string, w rrset, h *set) (o operations) {
 	return o
 }
 
-func b2i(b bool) int {
-	if b {
-		return 1
+// contradicts reports whether a text is of the same kind as that of the record, of which a name has one: with two of
+// "v=spf1", mail is judged by neither (RFC 7208, 4.5), and so it is with two of "v=DMARC1" (RFC 7489, 6.6.3).
+func (a apiRecord) contradicts(text string) bool {
+	kind := func(text string) string {
+		end := strings.IndexAny(text, " ;")
+		if end < 0 {
+			end = len(text)
+		}
+		if kind := strings.ToLower(text[:end]); strings.HasPrefix(kind, "v=") {
+			return kind
+		}
+		return ""
 	}
-	return 0
+	return kind(text) != "" && kind(text) == kind(a.content())
 }
 
 // recordFields are what is compared beside the content.

@@ -115,6 +115,14 @@ func TestSets(t *testing.T) {
 		"Text": {[]has{{"TXT", "@", `"google-site-verification=x"`, ""}}, []cloudflare.Record{{Name: "@", Type: "TXT",
 			Contents: []string{"v=spf1 -all"}}}, false,
 			[]string{"TXT example.fr google-site-verification=x", "TXT example.fr v=spf1 -all"}, nil, ""},
+		// of which a name has one: two of them would be none
+		"SPF": {[]has{{"TXT", "@", `"v=spf1 include:theirs.example ~all"`, ""}},
+			[]cloudflare.Record{{Name: "@", Type: "TXT", Contents: []string{"v=spf1 -all"}}}, false, nil, lab.ErrConflict, "take it over"},
+		"DMARC": {[]has{{"TXT", "_dmarc", `v=DMARC1;p=none`, ""}},
+			[]cloudflare.Record{{Name: "_dmarc", Type: "TXT", Contents: []string{"v=DMARC1; p=reject"}}}, false, nil, lab.ErrConflict, ""},
+		"SPFAdopted": {[]has{{"TXT", "@", `"v=spf1 include:theirs.example ~all"`, ""}, {"TXT", "@", `"x=y"`, ""}},
+			[]cloudflare.Record{{Name: "@", Type: "TXT", Contents: []string{"v=spf1 -all"}}}, true,
+			[]string{"TXT example.fr v=spf1 -all", "TXT example.fr x=y"}, nil, ""},
 		// in one batch, so that the name always has an answer
 		"TypeChanged": {[]has{{"CNAME", "www", "a.example.org", mark}}, []cloudflare.Record{a("www", "192.0.2.2")}, false,
 			[]string{"A www.example.fr 192.0.2.2"}, nil, ""},

@@ -303,6 +303,11 @@ func (v *validation) record(at, zone string, x Record) {
 				v.bad(under, c, "is one word: it is not completed by the zone", "write the whole host name")
 			}
 		}
+		for text := range seen {
+			if (apiRecord{Type: x.Type, Content: quoteText(text)}).contradicts(d.text) && x.Type == "TXT" && text != d.String() {
+				v.bad(under, c, "is the second of its kind, of which a name has one", "write one of them")
+			}
+		}
 		if seen[d.String()] {
 			v.bad(under, c, "is there twice", "leave it out")
 		}

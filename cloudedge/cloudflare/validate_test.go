@@ -60,7 +60,9 @@ func TestWrongSpecs(t *testing.T) {
 		"OwnServers":   {record(cloudflare.Record{Name: "@", Type: "NS", Contents: []string{"ns.example.org"}}), "Cloudflare's"},
 		"Type":         {record(cloudflare.Record{Name: "a", Type: "cname", Contents: []string{"a.b"}}), "write A, AAAA"},
 		"ContentTwice": {record(cloudflare.Record{Name: "a", Type: "TXT", Contents: []string{"x", `"x"`}}), "there twice"},
-		"NoTunnel":     {record(cloudflare.Record{Name: "a", Type: "CNAME", Contents: []string{"tunnel:home"}}), "no tunnel of the spec"},
+		"TwoSPF": {record(cloudflare.Record{Name: "@", Type: "TXT", Contents: []string{"v=spf1 mx -all", "v=spf1 a -all"}}),
+			"second of its kind"},
+		"NoTunnel": {record(cloudflare.Record{Name: "a", Type: "CNAME", Contents: []string{"tunnel:home"}}), "no tunnel of the spec"},
 		"Comment": {record(cloudflare.Record{Name: "a", Type: "A", Contents: []string{"192.0.2.1"},
 			Comment: "x;owner=a/b/c"}), "comment"},
 		"SameRecord": {cloudflare.Spec{Zones: []cloudflare.Zone{{Name: "example.fr", Records: []cloudflare.Record{
