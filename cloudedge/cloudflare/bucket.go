@@ -119,9 +119,9 @@ func (c CORSRule) rule() (r corsRule) {
 // String is the rule for people, and for comparisons: the order of what it lists does not matter.
 func (r corsRule) String() string {
 	headers := func(names []string) string {
-		return together(strings.Fields(strings.ToLower(strings.Join(names, " "))))
+		return reconcile.Together(strings.Fields(strings.ToLower(strings.Join(names, " "))))
 	}
-	return fmt.Sprintf("origins %s methods %s headers %s expose %s age %d", together(r.Allowed.Origins), together(r.Allowed.Methods),
+	return fmt.Sprintf("origins %s methods %s headers %s expose %s age %d", reconcile.Together(r.Allowed.Origins), reconcile.Together(r.Allowed.Methods),
 		headers(r.Allowed.Headers), headers(r.Expose), r.MaxAge)
 }
 
@@ -153,7 +153,7 @@ func (r *run) bucketRequest(key, method string, in any, sub ...string) request {
 
 // existingBuckets returns the names of all buckets in the jurisdictions that are wanted, by key.
 func (r *run) existingBuckets(ctx context.Context) (map[string]bucket, error) {
-	return once(r.reads, "buckets", func() (map[string]bucket, error) {
+	return reconcile.Once(r.reads, "buckets", func() (map[string]bucket, error) {
 		has := map[string]bucket{}
 		asked := map[string]bool{}
 		for _, b := range r.spec.Buckets {
@@ -201,7 +201,7 @@ func (r *run) listBuckets(ctx context.Context, want map[string]Bucket) (map[stri
 		return nil, err
 	}
 	keys := slices.Sorted(maps.Keys(want))
-	details, err := each(ctx, r, keys, func(ctx context.Context, key string) (bucket, error) {
+	details, err := reconcile.Each(ctx, r.account.parallel(), keys, func(ctx context.Context, key string) (bucket, error) {
 		b, ok := all[key]
 		if !ok {
 			elsewhere, err := r.elsewhere(ctx, key)
@@ -307,7 +307,7 @@ func ruleText(rules []lifecycleRule) string {
 		}
 		texts = append(texts, text)
 	}
-	return together(texts)
+	return reconcile.Together(texts)
 }
 
 func (a age) String() string {
@@ -317,16 +317,16 @@ func (a age) String() string {
 	return fmt.Sprintf("after %d seconds", a.MaxAge)
 }
 
-func bucketFields(w Bucket, h bucket) (f fields) {
-	f.text("storageClass", w.StorageClass, h.StorageClass)
-	f.exact("devURL", fmt.Sprint(w.DevURL), fmt.Sprint(h.devURL))
+func bucketFields(w Bucket, h bucket) (f reconcile.Fields) {
+	f.Text("storageClass", w.StorageClass, h.StorageClass)
+	f.Exact("devURL", fmt.Sprint(w.DevURL), fmt.Sprint(h.devURL))
 	if w.Lifecycle != nil {
 		var want []lifecycleRule
 		for _, l := range w.Lifecycle {
 			want = append(want, l.rule())
 		}
 		ours, _ := h.rules()
-		f.exact("lifecycle", ruleText(want), ruleText(ours))
+		f.Exact("lifecycle", ruleText(want), ruleText(ours))
 	}
 	if w.CORS != nil {
 		texts := func(rules []corsRule) (all []string) {
@@ -339,7 +339,7 @@ func bucketFields(w Bucket, h bucket) (f fields) {
 		for _, c := range w.CORS {
 			want = append(want, c.rule())
 		}
-		f.exact("cors", together(texts(want)), together(texts(h.cors)))
+		f.Exact("cors", reconcile.Together(texts(want)), reconcile.Together(texts(h.cors)))
 	}
 	return f
 }
@@ -347,15 +347,15 @@ func bucketFields(w Bucket, h bucket) (f fields) {
 func (r *run) diffBucket(key string, w Bucket, h *bucket) reconcile.Delta {
 	switch {
 	case h == nil:
-		return bucketFields(w, bucket{}).created(key)
+		return bucketFields(w, bucket{}).Created(key)
 	case h.elsewhere != "":
 		return reconcile.Delta{Err: r.fail("plan bucket", key, "write jurisdiction: "+h.elsewhere+
 			"; a bucket cannot be moved to another one: choose another name for a new one", lab.ErrConflict,
 			"it does not exist, but one of this name does in the jurisdiction "+h.elsewhere)}
 	}
 	f := bucketFields(w, *h)
-	d := f.changed(key)
-	for _, name := range f.differ() {
+	d := f.Changed(key)
+	for _, name := range f.Differ() {
 		switch {
 		case name == "lifecycle" && deletes(w):
 			d.Risk = lab.RiskDataLoss
@@ -386,7 +386,7 @@ func (r *run) putBucket(ctx context.Context, key string, w Bucket, h *bucket) er
 		}
 		h = &b
 	}
-	differs := bucketFields(w, *h).differ()
+	differs := bucketFields(w, *h).Differ()
 	for _, name := range differs {
 		q := r.bucketRequest(key, http.MethodPut, nil)
 		switch name {

@@ -67,7 +67,7 @@ func (r *run) listBucketDomains(ctx context.Context) (map[string]bucketDomain, e
 		_, exists := all[b.key()]
 		return !exists || len(b.Domains) == 0
 	})
-	lists, err := each(ctx, r, buckets, func(ctx context.Context, b Bucket) (l struct {
+	lists, err := reconcile.Each(ctx, r.account.parallel(), buckets, func(ctx context.Context, b Bucket) (l struct {
 		Domains []bucketDomain `json:"domains"`
 	}, err error) {
 		err = r.send(ctx, r.bucketRequest(b.key(), http.MethodGet, nil, "domains", "custom"), &l)
@@ -84,22 +84,22 @@ func (r *run) listBucketDomains(ctx context.Context) (map[string]bucketDomain, e
 	return has, nil
 }
 
-func bucketDomainFields(w BucketDomain, h bucketDomain) (f fields) {
+func bucketDomainFields(w BucketDomain, h bucketDomain) (f reconcile.Fields) {
 	on := true
-	f.flag("enabled", &on, h.Enabled)
-	f.text("minTLS", w.MinTLS, h.MinTLS)
+	f.Flag("enabled", &on, h.Enabled)
+	f.Text("minTLS", w.MinTLS, h.MinTLS)
 	return f
 }
 
 func (r *run) diffBucketDomain(key string, w BucketDomain, h *bucketDomain) reconcile.Delta {
 	if h == nil {
-		return bucketDomainFields(w, bucketDomain{}).created(key)
+		return bucketDomainFields(w, bucketDomain{}).Created(key)
 	}
 	if broken := h.broken(); broken != "" && h.Enabled {
 		return reconcile.Delta{Err: r.fail("plan bucket-domain", key, "see the domain in the settings of the bucket", lab.ErrBlocked,
 			"Cloudflare cannot serve it: "+broken)}
 	}
-	return r.unmarked("bucket-domain", key, bucketDomainFields(w, *h).changed(key))
+	return r.unmarked("bucket-domain", key, bucketDomainFields(w, *h).Changed(key))
 }
 
 func (r *run) putBucketDomain(ctx context.Context, key string, w BucketDomain, h *bucketDomain) error {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 )
 
 // The scopes of permission groups, and how the resources begin that they are granted on.
@@ -118,7 +119,7 @@ func scopeOf(resource string) string {
 
 // groups returns all permission groups, which the API gives at once.
 func (r *run) groups(ctx context.Context) ([]group, error) {
-	return once(r.reads, "groups", func() ([]group, error) {
+	return reconcile.Once(r.reads, "groups", func() ([]group, error) {
 		var all []group
 		err := r.send(ctx, request{method: http.MethodGet, path: r.inAccount("tokens", "permission_groups")}, &all)
 		return all, err

@@ -5,11 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/credential"
 )
 
 // S3Credentials are for the S3 API of R2.
@@ -67,7 +67,7 @@ func (r *run) keep(ctx context.Context, w Token, id string) error {
 func (r *run) differIn(ctx context.Context, entry string, all map[string]lab.Secret) (map[string]string, error) {
 	differ := map[string]string{}
 	for name, want := range all {
-		has, err := r.spec.Sink.Get(ctx, sinkName(entry, name))
+		has, err := r.spec.Sink.Get(ctx, credential.Field(entry, name))
 		switch {
 		case errors.Is(err, lab.ErrNotFound):
 			differ[name] = "is not"
@@ -83,20 +83,7 @@ func (r *run) differIn(ctx context.Context, entry string, all map[string]lab.Sec
 // keepAll keeps the fields of an entry in the sink, in the place of what it has.
 func (r *run) keepAll(ctx context.Context, entry string, all map[string]lab.Secret) error {
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		in := sinkName(entry, name)
-		has, err := r.spec.Sink.Get(ctx, in)
-		replacer, replaces := r.spec.Sink.(lab.Replacer)
-		switch {
-		case errors.Is(err, lab.ErrNotFound):
-			err = r.spec.Sink.Put(ctx, in, all[name])
-		case err != nil || has.Equal(all[name]):
-		case replaces:
-			err = replacer.Replace(ctx, in, has, all[name])
-		default:
-			err = &lab.Error{Op: "keep secret", Target: r.spec.Sink.String(), Path: in, Hint: "remove it from " + r.spec.Sink.String(),
-				Err: fmt.Errorf("%w: it has another value, and nothing can be replaced there", lab.ErrConflict)}
-		}
-		if err != nil {
+		if err := credential.Keep(ctx, r.spec.Sink, credential.Field(entry, name), all[name]); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,7 @@ func (r *run) projects() reconcile.Kind {
 		Name: "page", Want: want,
 		List: func(ctx context.Context) (map[string]project, error) {
 			keys := slices.Sorted(maps.Keys(want))
-			found, err := each(ctx, r, keys, func(ctx context.Context, key string) (p project, err error) {
+			found, err := reconcile.Each(ctx, r.account.parallel(), keys, func(ctx context.Context, key string) (p project, err error) {
 				err = r.get(ctx, r.inAccount("pages", "projects", key), &p)
 				if absent(err) {
 					return project{}, nil
@@ -50,13 +50,13 @@ func (r *run) projects() reconcile.Kind {
 			return has, err
 		},
 		Diff: func(key string, w Page, h *project) reconcile.Delta {
-			f := fields{}
+			f := reconcile.Fields{}
 			if h == nil {
-				f.text("branch", cmp.Or(w.Branch, "main"), "")
-				return f.created(key)
+				f.Text("branch", cmp.Or(w.Branch, "main"), "")
+				return f.Created(key)
 			}
-			f.text("branch", w.Branch, h.Branch)
-			d := f.changed(key)
+			f.Text("branch", w.Branch, h.Branch)
+			d := f.Changed(key)
 			if d.Action != "" {
 				d.Risk = lab.RiskDisrupt
 			}
@@ -117,7 +117,7 @@ func (r *run) pageDomains() reconcile.Kind {
 
 func (r *run) listPageDomains(ctx context.Context) (map[string]pageDomain, error) {
 	projects := slices.DeleteFunc(slices.Clone(r.spec.Pages), func(p Page) bool { return len(p.Domains) == 0 })
-	lists, err := each(ctx, r, projects, func(ctx context.Context, p Page) (all []pageDomain, err error) {
+	lists, err := reconcile.Each(ctx, r.account.parallel(), projects, func(ctx context.Context, p Page) (all []pageDomain, err error) {
 		err = r.get(ctx, r.inAccount("pages", "projects", p.Name, "domains"), &all)
 		if absent(err) {
 			return nil, nil

@@ -3,6 +3,8 @@ package cloudflare
 import (
 	"context"
 	"slices"
+
+	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 )
 
 // Pending returns which host names of buckets and Pages projects in the spec Cloudflare does not serve yet, each as the ID of
@@ -13,7 +15,7 @@ func (a *Account) Pending(ctx context.Context, spec Spec) ([]string, error) {
 	if err := append(a.Validate(), spec.Validate()...).Err(); err != nil {
 		return nil, err
 	}
-	r := &run{client: a.client(), spec: spec, reads: &reads{}}
+	r := &run{client: a.client(), spec: spec, reads: &reconcile.Reads{}}
 	defer r.close()
 	var pending []string
 	if len(spec.Buckets) > 0 {

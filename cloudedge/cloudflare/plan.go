@@ -9,7 +9,6 @@ import (
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/mark"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
-	"golang.org/x/sync/errgroup"
 )
 
 // step is the name of the plan's only step, with which the IDs of its changes begin.
@@ -24,25 +23,25 @@ func (a *Account) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
 	if err := append(a.Validate(), spec.Validate()...).Err(); err != nil {
 		return nil, err
 	}
-	r := &run{client: a.client(), spec: spec, reads: &reads{}}
+	r := &run{client: a.client(), spec: spec, reads: &reconcile.Reads{}}
 	defer r.close()
 	return reconcile.Plan(ctx, reconcile.Options{Name: step, Parallel: a.parallel(), Prune: spec.Prune, MaxDeletes: spec.MaxDeletes,
 		Before: func(context.Context) (func(context.Context) error, error) {
-			r.reads.forget()
+			r.reads.Forget()
 			return func(context.Context) error { r.close(); return nil }, nil
 		}}, r.kinds()...)
 }
 
 // IDs returns the IDs of all changes that a plan may have to make what is wanted, each also without "cloudflare/".
 func (s *Spec) IDs() []string {
-	return reconcile.IDs(step, (&run{client: (&Account{}).client(), spec: *s, reads: &reads{}}).kinds()...)
+	return reconcile.IDs(step, (&run{client: (&Account{}).client(), spec: *s, reads: &reconcile.Reads{}}).kinds()...)
 }
 
 // run is one plan and its apply.
 type run struct {
 	*client
 	spec  Spec
-	reads *reads
+	reads *reconcile.Reads
 
 	mu      sync.Mutex
 	made    map[string]zone   // zones that this run has created, which may not be listed yet
@@ -89,52 +88,6 @@ func (r *run) kinds() []reconcile.Kind {
 		all = append(all, r.tokens())
 	}
 	return all
-}
-
-// reads keeps what was read while one comparison is made, for the kinds that look at the same.
-type reads struct {
-	mu  sync.Mutex
-	all map[string]func() (any, error)
-}
-
-// forget makes everything be read again.
-func (r *reads) forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.all = nil
-}
-
-// once returns what f returns, which is called once in a comparison for each key.
-func once[T any](r *reads, key string, f func() (T, error)) (T, error) {
-	r.mu.Lock()
-	if r.all == nil {
-		r.all = map[string]func() (any, error){}
-	}
-	if r.all[key] == nil {
-		r.all[key] = sync.OnceValues(func() (any, error) { return f() })
-	}
-	get := r.all[key]
-	r.mu.Unlock()
-	v, err := get()
-	if err != nil {
-		var none T
-		return none, err
-	}
-	return v.(T), nil
-}
-
-// each calls f for all of the items, several at once, and returns the results in their order, or the first error.
-func each[I, O any](ctx context.Context, r *run, items []I, f func(context.Context, I) (O, error)) ([]O, error) {
-	results := make([]O, len(items))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(r.account.parallel())
-	for n, item := range items {
-		g.Go(func() (err error) {
-			results[n], err = f(ctx, item)
-			return err
-		})
-	}
-	return results, g.Wait()
 }
 
 // mark returns the mark of an object of ours.

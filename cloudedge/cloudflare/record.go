@@ -151,7 +151,7 @@ func (r *run) listRecords(ctx context.Context, want map[string]rrset) (map[strin
 			zones = append(zones, host(z.Name))
 		}
 	}
-	lists, err := each(ctx, r, zones, r.allRecords)
+	lists, err := reconcile.Each(ctx, r.account.parallel(), zones, r.allRecords)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,7 @@ type operations struct {
 	deletes []apiRecord
 	patches []patch
 	posts   []rdata
-	differ  fields // what is wanted and what is there, for people
+	differ  reconcile.Fields // what is wanted and what is there, for people
 }
 
 type patch struct {
@@ -235,7 +235,7 @@ func (r *run) operations(key string, w rrset, h *set) (o operations) {
 			missing = append(missing, c)
 			continue
 		}
-		if a := left[n]; len(r.recordFields(key, w, a).differ()) > 0 {
+		if a := left[n]; len(r.recordFields(key, w, a).Differ()) > 0 {
 			o.patches = append(o.patches, patch{a, c})
 		}
 		left = slices.Delete(left, n, n+1)
@@ -256,16 +256,16 @@ func (r *run) operations(key string, w rrset, h *set) (o operations) {
 	}
 	o.posts = missing
 	o.deletes = append(left, h.beside...)
-	o.differ.lines("contents", texts, had)
+	o.differ.Lines("contents", texts, had)
 	for _, p := range o.patches {
 		for _, f := range r.recordFields(key, w, p.apiRecord) {
-			if f.want != f.has {
+			if f.Want != f.Has {
 				o.differ = append(o.differ, f)
 			}
 		}
 	}
 	for _, a := range h.beside {
-		o.differ.exact(a.Type, "removed, since it cannot be beside "+w.Type, a.content())
+		o.differ.Exact(a.Type, "removed, since it cannot be beside "+w.Type, a.content())
 	}
 	return o
 }
@@ -287,19 +287,19 @@ func (a apiRecord) contradicts(text string) bool {
 }
 
 // recordFields are what is compared beside the content.
-func (r *run) recordFields(key string, w rrset, a apiRecord) (f fields) {
+func (r *run) recordFields(key string, w rrset, a apiRecord) (f reconcile.Fields) {
 	proxied := a.Proxied
 	if w.Proxied != nil {
 		proxied = *w.Proxied
 	}
-	f.flag("proxied", w.Proxied, a.Proxied)
+	f.Flag("proxied", w.Proxied, a.Proxied)
 	if w.TTL != 0 && !proxied { // that of a proxied record is always automatic
-		f.exact("ttl", fmt.Sprint(w.TTL), fmt.Sprint(a.TTL))
+		f.Exact("ttl", fmt.Sprint(w.TTL), fmt.Sprint(a.TTL))
 	}
 	if r.ours(a) || r.spec.Adopt {
-		f.exact("comment", r.comment(key, w, a.Comment), a.Comment)
+		f.Exact("comment", r.comment(key, w, a.Comment), a.Comment)
 	} else {
-		f.text("comment", w.Comment, unmarked(a.Comment))
+		f.Text("comment", w.Comment, unmarked(a.Comment))
 	}
 	return f
 }
@@ -332,18 +332,18 @@ func (r *run) diffRecord(key string, w rrset, h *set) reconcile.Delta {
 		}
 	}
 	if h == nil || len(h.records) == 0 && len(h.beside) == 0 {
-		f := fields{{"contents", o.differ[0].want, ""}}
-		f.flag("proxied", w.Proxied, false)
+		f := reconcile.Fields{{Name: "contents", Want: o.differ[0].Want}}
+		f.Flag("proxied", w.Proxied, false)
 		if w.TTL != 0 {
-			f.exact("ttl", fmt.Sprint(w.TTL), "")
+			f.Exact("ttl", fmt.Sprint(w.TTL), "")
 		}
-		return f.created(key)
+		return f.Created(key)
 	}
-	d := o.differ.changed(key)
+	d := o.differ.Changed(key)
 	if d.Action == "" {
 		d = reconcile.Delta{Action: lab.Update, Cause: "a record is there twice"}
 	}
-	if d.Risk = lab.RiskDisrupt; len(o.deletes)+len(o.patches) == 0 || slices.Equal(o.differ.differ(), []string{"comment"}) {
+	if d.Risk = lab.RiskDisrupt; len(o.deletes)+len(o.patches) == 0 || slices.Equal(o.differ.Differ(), []string{"comment"}) {
 		d.Risk = lab.RiskNone
 	}
 	return d
@@ -481,7 +481,7 @@ func (a *Account) Records(ctx context.Context, zoneName string) ([]ZoneRecord, e
 	if err := a.Validate().Err(); err != nil {
 		return nil, err
 	}
-	r := &run{client: a.client(), reads: &reads{}}
+	r := &run{client: a.client(), reads: &reconcile.Reads{}}
 	defer r.close()
 	zoneName = host(zoneName)
 	if z, err := r.zoneOf(ctx, zoneName); err != nil {

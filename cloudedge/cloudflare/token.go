@@ -67,18 +67,10 @@ func (i *issued) current() (apiToken, bool) {
 	return apiToken{}, false
 }
 
-// sinkName is the name in the sink of a field of an entry, see [Token].Secret.
-func sinkName(entry, name string) string {
-	if strings.Contains(entry, "/") {
-		return entry + "#" + name
-	}
-	return entry + "-" + name
-}
-
 func (t Token) entry() string { return cmp.Or(t.Secret, "cloudflare-"+t.Name) }
 
 // SecretName returns the name in the sink of the token's value.
-func (t Token) SecretName() string { return sinkName(t.entry(), "token") }
+func (t Token) SecretName() string { return credential.Field(t.entry(), "token") }
 
 // ownName is how a token of ours is called: names are not unique, and a token and its successor are there together for a
 // while.
@@ -141,7 +133,7 @@ func (r *run) listTokens(ctx context.Context, want map[string]Token) (map[string
 		}
 	}
 	keys := slices.Sorted(maps.Keys(want))
-	looks, err := each(ctx, r, keys, func(ctx context.Context, key string) (issued, error) {
+	looks, err := reconcile.Each(ctx, r.account.parallel(), keys, func(ctx context.Context, key string) (issued, error) {
 		return r.lookToken(ctx, want[key], has[key])
 	})
 	if err != nil {
@@ -338,19 +330,19 @@ func (r *run) tokenBody(w Token, rights map[right]bool, h apiToken) map[string]a
 	return in
 }
 
-func (r *run) tokenFields(w Token, i *issued) (f fields) {
+func (r *run) tokenFields(w Token, i *issued) (f reconcile.Fields) {
 	t, kept := i.current()
 	if own, _, ours := r.tokenName(t.Name); kept && (!ours || own != w.Name) { // one that is taken over
-		f.exact("name", r.ownName(w.Name, r.generation(r.newest(i.ours))+1), t.Name)
+		f.Exact("name", r.ownName(w.Name, r.generation(r.newest(i.ours))+1), t.Name)
 	}
-	f.lines("grants", i.said[0], i.said[1])
-	f.set("allowIPs", w.AllowIPs, t.networks().In)
-	f.set("denyIPs", w.DenyIPs, t.networks().NotIn)
+	f.Lines("grants", i.said[0], i.said[1])
+	f.Set("allowIPs", w.AllowIPs, t.networks().In)
+	f.Set("denyIPs", w.DenyIPs, t.networks().NotIn)
 	expires := ""
 	if t.Expires != nil {
 		expires = t.Expires.UTC().Format(time.RFC3339)
 	}
-	f.text("expires", expiry(w.Expires), expires)
+	f.Text("expires", expiry(w.Expires), expires)
 	return f
 }
 
@@ -436,7 +428,7 @@ func (r *run) diffToken(key string, w Token, i *issued) reconcile.Delta {
 	}
 	f, spent := r.tokenFields(w, i), r.spent(w, i)
 	if cause := i.stale(w); cause != "" {
-		d := f.created(key)
+		d := f.Created(key)
 		if len(i.ours) > 0 {
 			d.Action, d.Cause = lab.Update, cause+"; a successor is made"
 			if r.rolls(w, i) {
@@ -446,7 +438,7 @@ func (r *run) diffToken(key string, w Token, i *issued) reconcile.Delta {
 		d.Cause = cmp.Or(d.Cause, cause)
 		return d
 	}
-	d := f.changed(key)
+	d := f.Changed(key)
 	for _, name := range slices.Sorted(maps.Keys(i.kept)) {
 		d.Action = lab.Update
 		d.Cause = joined(d.Cause, name+" "+i.kept[name]+" in "+r.spec.Sink.String())
@@ -480,7 +472,7 @@ func (r *run) putToken(ctx context.Context, key string, w Token, i *issued) erro
 	if !kept {
 		return r.fail("update token", key, "plan again", lab.ErrDrift, "the account has no token of the value that is kept")
 	}
-	if differ := r.tokenFields(w, i).differ(); len(differ) > 0 {
+	if differ := r.tokenFields(w, i).Differ(); len(differ) > 0 {
 		if slices.Contains(differ, "name") {
 			t.Name = r.ownName(w.Name, r.generation(r.newest(i.ours))+1)
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/credential"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 )
 
@@ -39,7 +40,7 @@ var lastRule = rule{Service: "http_status:404"}
 func (t Tunnel) entry() string { return cmp.Or(t.Secret, "cloudflare-tunnel-"+t.Name) }
 
 // SecretName returns the name in the sink of the tunnel's token.
-func (t Tunnel) SecretName() string { return sinkName(t.entry(), "token") }
+func (t Tunnel) SecretName() string { return credential.Field(t.entry(), "token") }
 
 func (r *run) tunnelPrefix() string { return "lab/" + r.spec.stack() + "/" }
 
@@ -72,7 +73,7 @@ func (r *run) tunnelKind() reconcile.Kind {
 
 // existingTunnels returns our tunnels, by their names in the spec, and remembers their IDs.
 func (r *run) existingTunnels(ctx context.Context) (map[string]tunnel, error) {
-	return once(r.reads, "tunnels", func() (map[string]tunnel, error) {
+	return reconcile.Once(r.reads, "tunnels", func() (map[string]tunnel, error) {
 		all, err := list[tunnel](ctx, r.client, request{path: r.inAccount("cfd_tunnel"),
 			query: url.Values{"is_deleted": {"false"}, "include_prefix": {r.tunnelPrefix()}}}, 100)
 		if err != nil {
@@ -112,7 +113,7 @@ func (r *run) listTunnels(ctx context.Context, want map[string]Tunnel) (map[stri
 			names = append(names, name)
 		}
 	}
-	found, err := each(ctx, r, names, func(ctx context.Context, name string) (tunnel, error) {
+	found, err := reconcile.Each(ctx, r.account.parallel(), names, func(ctx context.Context, name string) (tunnel, error) {
 		return r.describeTunnel(ctx, want[name], all[name])
 	})
 	for n, name := range names {
@@ -188,22 +189,22 @@ func ruleTexts(rules []rule) string {
 	return strings.Join(texts, ", ")
 }
 
-func tunnelFields(w Tunnel, h tunnel) (f fields) {
+func tunnelFields(w Tunnel, h tunnel) (f reconcile.Fields) {
 	if w.Ingress != nil {
-		f.exact("ingress", ruleTexts(w.rules(nil)), ruleTexts(h.ingress()))
+		f.Exact("ingress", ruleTexts(w.rules(nil)), ruleTexts(h.ingress()))
 	}
 	return f
 }
 
 func (r *run) diffTunnel(key string, w Tunnel, h *tunnel) reconcile.Delta {
 	if h == nil {
-		return tunnelFields(w, tunnel{}).created(key)
+		return tunnelFields(w, tunnel{}).Created(key)
 	}
 	if h.Remote != nil && !*h.Remote && w.Ingress != nil {
 		return reconcile.Delta{Err: r.fail("plan tunnel", key, "leave out its ingress, or delete it", lab.ErrConflict,
 			"it is configured by a file of cloudflared")}
 	}
-	d := tunnelFields(w, *h).changed(key)
+	d := tunnelFields(w, *h).Changed(key)
 	if d.Action != "" {
 		d.Risk = lab.RiskDisrupt
 	}
@@ -225,7 +226,7 @@ func (r *run) putTunnel(ctx context.Context, key string, w Tunnel, h *tunnel) er
 		h = &t
 	}
 	r.leads(key, h.ID)
-	if len(tunnelFields(w, *h).differ()) > 0 {
+	if len(tunnelFields(w, *h).Differ()) > 0 {
 		config := map[string]any{}
 		for name, value := range h.config { // such as what holds for all rules
 			config[name] = value

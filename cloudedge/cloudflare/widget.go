@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/credential"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
 )
 
@@ -31,7 +32,7 @@ type widget struct {
 func (w Widget) entry() string { return cmp.Or(w.Secret, "cloudflare-widget-"+w.Name) }
 
 // SecretName returns the name in the sink of the widget's secret; the key of the site, which is none, is beside it.
-func (w Widget) SecretName() string { return sinkName(w.entry(), "secret") }
+func (w Widget) SecretName() string { return credential.Field(w.entry(), "secret") }
 
 func (w widget) secrets() map[string]lab.Secret {
 	return map[string]lab.Secret{"secret": w.secret, "sitekey": lab.NewSecret(w.Sitekey)}
@@ -67,7 +68,7 @@ func (r *run) listWidgets(ctx context.Context, want map[string]Widget) (map[stri
 			continue
 		}
 		if first, twice := has[h.Name]; twice { // names are not unique: the one whose key is kept is ours
-			kept, err := r.spec.Sink.Get(ctx, sinkName(w.entry(), "sitekey"))
+			kept, err := r.spec.Sink.Get(ctx, credential.Field(w.entry(), "sitekey"))
 			if err != nil && !errors.Is(err, lab.ErrNotFound) {
 				return nil, err
 			}
@@ -80,7 +81,7 @@ func (r *run) listWidgets(ctx context.Context, want map[string]Widget) (map[stri
 		has[h.Name] = h
 	}
 	keys := slices.Sorted(maps.Keys(has))
-	found, err := each(ctx, r, keys, func(ctx context.Context, key string) (widget, error) {
+	found, err := reconcile.Each(ctx, r.account.parallel(), keys, func(ctx context.Context, key string) (widget, error) {
 		return r.describeWidget(ctx, want[key], has[key])
 	})
 	for n, key := range keys {
@@ -109,21 +110,21 @@ func (r *run) describeWidget(ctx context.Context, w Widget, h widget) (widget, e
 	return h, err
 }
 
-func widgetFields(w Widget, h widget) (f fields) {
-	f.set("domains", w.Domains, h.Domains)
-	f.text("mode", w.Mode, h.Mode)
+func widgetFields(w Widget, h widget) (f reconcile.Fields) {
+	f.Set("domains", w.Domains, h.Domains)
+	f.Text("mode", w.Mode, h.Mode)
 	return f
 }
 
 func (r *run) diffWidget(key string, w Widget, h *widget) reconcile.Delta {
 	if h == nil {
-		return widgetFields(w, widget{}).created(key)
+		return widgetFields(w, widget{}).Created(key)
 	}
 	if h.twice {
 		return reconcile.Delta{Err: r.fail("plan widget", key, "delete or rename those that no page uses", lab.ErrConflict,
 			"there are several of this name")}
 	}
-	d := r.unmarked("widget", key, widgetFields(w, *h).changed(key))
+	d := r.unmarked("widget", key, widgetFields(w, *h).Changed(key))
 	if d.Err != nil {
 		return d
 	}
@@ -152,7 +153,7 @@ func (r *run) putWidget(ctx context.Context, _ string, w Widget, h *widget) erro
 			return err
 		}
 		h = &made
-	case len(widgetFields(w, *h).differ()) > 0:
+	case len(widgetFields(w, *h).Differ()) > 0:
 		in := map[string]any{"name": w.Name, "domains": w.Domains, "mode": cmp.Or(w.Mode, h.Mode), "bot_fight_mode": h.BotFight,
 			"offlabel": h.Offlabel}
 		if h.Ephemeral {

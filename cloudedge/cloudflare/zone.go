@@ -28,7 +28,7 @@ func inZone(name, zone string) bool { return name == zone || strings.HasSuffix(n
 
 // zones returns the zones of the account, by their names: 50 in a request.
 func (r *run) zones(ctx context.Context) (map[string]zone, error) {
-	all, err := once(r.reads, "zones", func() (map[string]zone, error) {
+	all, err := reconcile.Once(r.reads, "zones", func() (map[string]zone, error) {
 		all, err := list[zone](ctx, r.client, request{path: "/zones", query: url.Values{"account.id": {r.account.ID}}}, 50)
 		if err != nil {
 			return nil, err
@@ -73,7 +73,7 @@ func (a *Account) NameServers(ctx context.Context, zoneName string) ([]string, e
 	if err := a.Validate().Err(); err != nil {
 		return nil, err
 	}
-	r := &run{client: a.client(), reads: &reads{}}
+	r := &run{client: a.client(), reads: &reconcile.Reads{}}
 	defer r.close()
 	z, err := r.zoneOf(ctx, host(zoneName))
 	if err == nil && host(z.Name) != host(zoneName) {
@@ -213,7 +213,7 @@ func (r *run) listSettings(ctx context.Context, keys []string) (map[string]setti
 		return nil, err
 	}
 	has := map[string]setting{}
-	found, err := each(ctx, r, keys, func(ctx context.Context, key string) (s setting, err error) {
+	found, err := reconcile.Each(ctx, r.account.parallel(), keys, func(ctx context.Context, key string) (s setting, err error) {
 		name, id, _ := strings.Cut(key, "/")
 		z, ok := zones[name]
 		if !ok {
@@ -230,10 +230,10 @@ func (r *run) listSettings(ctx context.Context, keys []string) (map[string]setti
 }
 
 func (r *run) diffSetting(key, w string, h *setting) reconcile.Delta {
-	f := fields{}
+	f := reconcile.Fields{}
 	if h == nil { // of a zone that is to be created
-		f.text("value", w, "")
-		d := f.created(key)
+		f.Text("value", w, "")
+		d := f.Created(key)
 		d.Cause = "the zone is new"
 		return d
 	}
@@ -242,8 +242,8 @@ func (r *run) diffSetting(key, w string, h *setting) reconcile.Delta {
 	if b, err := json.Marshal(value); right && err == nil {
 		want = setting{Value: b}.text()
 	}
-	f.text("value", want, h.text())
-	d := f.changed(key)
+	f.Text("value", want, h.text())
+	d := f.Changed(key)
 	switch {
 	case d.Action == "":
 		return d

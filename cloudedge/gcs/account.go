@@ -97,7 +97,7 @@ func (r *run) listAccountsAndKeys(ctx context.Context) (map[string]found, error)
 
 // listAccounts reads the accounts of the project, by what stands before the @. It is done once in a comparison.
 func (r *run) listAccounts(ctx context.Context) (map[string]serviceAccount, error) {
-	return once(r.reads, "accounts", func() (map[string]serviceAccount, error) {
+	return reconcile.Once(r.reads, "accounts", func() (map[string]serviceAccount, error) {
 		has := map[string]serviceAccount{}
 		err := r.list(ctx, r.accountPath(), "pageSize", func(ctx context.Context, address string) (string, error) {
 			var page struct {

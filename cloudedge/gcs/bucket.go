@@ -68,7 +68,7 @@ func (r *run) buckets() reconcile.Kind {
 // listBuckets reads the buckets that are wanted: their names are unique in the world, so that a list of the project's would not
 // say which are free. It is done once in a comparison.
 func (r *run) listBuckets(ctx context.Context) (map[string]storedBucket, error) {
-	return once(r.reads, "buckets", func() (map[string]storedBucket, error) {
+	return reconcile.Once(r.reads, "buckets", func() (map[string]storedBucket, error) {
 		has := map[string]storedBucket{}
 		for _, w := range r.spec.Buckets {
 			b, err := r.readBucket(ctx, w.Name)

@@ -300,35 +300,3 @@ func verb(method string) string {
 	}
 	return method
 }
-
-// reads keeps what was read while one comparison is made, for the kinds that look at the same.
-type reads struct {
-	mu  sync.Mutex
-	all map[string]func() (any, error)
-}
-
-// forget makes everything be read again.
-func (r *reads) forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.all = nil
-}
-
-// once returns what f returns, which is called once in a comparison for each key.
-func once[T any](r *reads, key string, f func() (T, error)) (T, error) {
-	r.mu.Lock()
-	if r.all == nil {
-		r.all = map[string]func() (any, error){}
-	}
-	if r.all[key] == nil {
-		r.all[key] = sync.OnceValues(func() (any, error) { return f() })
-	}
-	get := r.all[key]
-	r.mu.Unlock()
-	v, err := get()
-	if err != nil {
-		var none T
-		return none, err
-	}
-	return v.(T), nil
-}

@@ -44,7 +44,7 @@ type issued struct {
 	finding credential.Finding
 	marked  bool   // the account has our mark
 	kept    string // the ID in the sink; empty: none
-	lost    bool   // nothing was ever kept: nobody can use those that there are
+	lost    bool   // nothing is kept
 }
 
 // current returns the key whose secret is kept.
@@ -134,12 +134,13 @@ func (i *issued) others() []hmacKey {
 }
 
 // over returns whether the time of an active predecessor is over: its grace begins with its successor. One that was made after that
-// was never kept, by a run that was cut off, nor was any if nothing is kept: nobody can use it.
+// was never kept, by a run that was cut off, and neither, where nothing is kept, was one that is younger than the grace. One that is
+// older may be in use: the sink may have lost it.
 func (i *issued) over(w Key) func(hmacKey) bool {
 	current, ok := i.current()
 	return func(k hmacKey) bool {
 		if !ok {
-			return i.lost
+			return i.lost && time.Since(k.Created) < w.grace()
 		}
 		return k.Created.After(current.Created) || time.Since(current.Created) >= w.grace()
 	}
@@ -208,7 +209,7 @@ func (r *run) readKey(ctx context.Context, id string) (k hmacKey, err error) {
 
 // listAllKeys reads the keys of all accounts, by the names of these. It is done once in a comparison.
 func (r *run) listAllKeys(ctx context.Context) (map[string][]hmacKey, error) {
-	return once(r.reads, "all keys", func() (map[string][]hmacKey, error) {
+	return reconcile.Once(r.reads, "all keys", func() (map[string][]hmacKey, error) {
 		all := map[string][]hmacKey{}
 		err := r.list(ctx, r.keyPath(), "maxResults", func(ctx context.Context, address string) (string, error) {
 			var page struct {
@@ -268,7 +269,7 @@ func (r *run) keptID(ctx context.Context, w Key) (string, error) {
 
 // listKeys reads the keys, and proves those that are kept. It is done once in a comparison.
 func (r *run) listKeys(ctx context.Context) (map[string]issued, error) {
-	return once(r.reads, "keys", func() (map[string]issued, error) {
+	return reconcile.Once(r.reads, "keys", func() (map[string]issued, error) {
 		accounts, err := r.listAccounts(ctx)
 		if err != nil {
 			return nil, err
@@ -334,12 +335,7 @@ func (k Key) accessID() string { return k.entry("access_id") }
 
 func (k Key) secret() string { return k.entry("secret") }
 
-func (k Key) entry(field string) string {
-	if strings.Contains(k.Secret, "/") {
-		return k.Secret + "#" + field
-	}
-	return k.Secret + "-" + field
-}
+func (k Key) entry(field string) string { return credential.Field(k.Secret, field) }
 
 // issuer says how a key is made, proved and removed. ours are those that the account has, and kept is the ID that is kept.
 func (r *run) issuer(account string, w Key, ours []hmacKey, kept string) credential.Issuer {
@@ -433,23 +429,7 @@ func (r *run) putKey(ctx context.Context, key string, w Key, h *issued) error {
 			return err
 		}
 		// Its secret is stored, be it proved or not.
-		return errors.Join(err, keep(context.WithoutCancel(ctx), r.spec.Sink, w.accessID(), lab.NewSecret(issued)))
+		return errors.Join(err, credential.Keep(context.WithoutCancel(ctx), r.spec.Sink, w.accessID(), lab.NewSecret(issued)))
 	}
-	return keep(ctx, r.spec.Sink, w.accessID(), lab.NewSecret(id))
-}
-
-// keep puts a value that may replace another.
-func keep(ctx context.Context, sink lab.Sink, name string, value lab.Secret) error {
-	has, err := sink.Get(ctx, name)
-	replacer, replaces := sink.(lab.Replacer)
-	switch {
-	case absent(err):
-		return sink.Put(ctx, name, value)
-	case err != nil || has.Equal(value):
-		return err
-	case replaces:
-		return replacer.Replace(ctx, name, has, value)
-	}
-	return &lab.Error{Op: "keep", Target: sink.String(), Path: name, Hint: "remove it from " + sink.String(),
-		Err: fmt.Errorf("%w: it has another value, and nothing can be replaced there", lab.ErrConflict)}
+	return credential.Keep(ctx, r.spec.Sink, w.accessID(), lab.NewSecret(id))
 }

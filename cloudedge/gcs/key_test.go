@@ -153,6 +153,22 @@ func TestLostSecret(t *testing.T) {
 	w.whole(t)
 }
 
+// TestLostSink: a sink that is empty again may have lost a key that is in use. It has its grace, and one that was made a moment ago,
+// by a run that was cut off, has none.
+func TestLostSink(t *testing.T) {
+	for age, live := range map[time.Duration]int{30 * 24 * time.Hour: 2, time.Minute: 1} {
+		w := newWorld(t, gcstest.Config{})
+		w.converge(t)
+		w.sink.remove("longhorn/gcs#secret")
+		w.sink.remove("longhorn/gcs#access_id")
+		w.Age(age)
+		w.converge(t)
+		if got := w.live(); len(got) != live {
+			t.Errorf("after %s, %q are active", age, got)
+		}
+	}
+}
+
 // TestRotation cuts a rotation off at each of its writes.
 func TestRotation(t *testing.T) {
 	for _, how := range []gcstest.Failure{{}, {Done: true}} {

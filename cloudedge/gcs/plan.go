@@ -23,7 +23,7 @@ func (p *Project) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
 	defer r.close()
 	return reconcile.Plan(ctx, reconcile.Options{Name: step, Parallel: p.parallel(), Prune: spec.Prune, MaxDeletes: spec.MaxDeletes,
 		Before: func(context.Context) (func(context.Context) error, error) {
-			r.reads.forget()
+			r.reads.Forget()
 			return func(context.Context) error { r.close(); return nil }, nil
 		}}, r.kinds()...)
 }
@@ -32,10 +32,12 @@ func (p *Project) Plan(ctx context.Context, spec Spec) (*lab.Plan, error) {
 type run struct {
 	*client
 	spec  Spec
-	reads *reads
+	reads *reconcile.Reads
 }
 
-func newRun(p *Project, spec Spec) *run { return &run{client: p.client(), spec: spec, reads: &reads{}} }
+func newRun(p *Project, spec Spec) *run {
+	return &run{client: p.client(), spec: spec, reads: &reconcile.Reads{}}
+}
 
 // kinds are the collections, of which those that are named last are emptied first. Those of which nothing is wanted are left
 // out, unless what is ours of them may have to be removed.

@@ -308,23 +308,7 @@ func (r *run) putClient(ctx context.Context, key string, w Client, h *issued) er
 		}
 	}
 	r.made.set(key, c)
-	return keep(ctx, r.spec.Sink, w.IDName(), lab.NewSecret(c.ID))
-}
-
-// keep puts a value that may replace another.
-func keep(ctx context.Context, sink lab.Sink, name string, value lab.Secret) error {
-	has, err := sink.Get(ctx, name)
-	replacer, replaces := sink.(lab.Replacer)
-	switch {
-	case absent(err):
-		return sink.Put(ctx, name, value)
-	case err != nil || has.Equal(value):
-		return err
-	case replaces:
-		return replacer.Replace(ctx, name, has, value)
-	}
-	return &lab.Error{Op: "keep", Target: sink.String(), Path: name, Hint: "remove it from " + sink.String(),
-		Err: fmt.Errorf("%w: it has another value, and nothing can be replaced there", lab.ErrConflict)}
+	return credential.Keep(ctx, r.spec.Sink, w.IDName(), lab.NewSecret(c.ID))
 }
 
 // deleteClients removes clients. One that is gone already is no error.

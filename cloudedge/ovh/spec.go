@@ -3,9 +3,9 @@ package ovh
 import (
 	"cmp"
 	"context"
-	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/internal/credential"
 )
 
 // Spec is what is wanted in an account. What it leaves out is left as it is.
@@ -59,11 +59,7 @@ func (c Client) IDName() string { return c.sinkName("client_id") }
 func (c Client) SecretName() string { return c.sinkName("client_secret") }
 
 func (c Client) sinkName(field string) string {
-	entry, between := cmp.Or(c.Secret, "ovh-"+c.Name), "-"
-	if strings.Contains(entry, "/") {
-		between = "#"
-	}
-	return entry + between + field
+	return credential.Field(cmp.Or(c.Secret, "ovh-"+c.Name), field)
 }
 
 // Policy is an IAM policy: what some identities may do with some resources.

@@ -41,6 +41,27 @@ func (f *Fields) Set(name string, want, has []string) {
 	}
 }
 
+// Lines adds a list, each part of which has a line of its own in diffs.
+func (f *Fields) Lines(name string, want, has []string) {
+	*f = append(*f, Field{name, listed(want), listed(has)})
+}
+
+func listed(parts []string) string {
+	var b strings.Builder
+	for _, p := range slices.Sorted(slices.Values(parts)) {
+		b.WriteString("\n  - " + lab.Printable(p))
+	}
+	return b.String()
+}
+
+// line is what a field is in a diff.
+func line(name, value string) string {
+	if strings.HasPrefix(value, "\n") { // a list
+		return name + ":" + value + "\n"
+	}
+	return name + ": " + value + "\n"
+}
+
 // Together describes a set of names, in which neither the order nor repetitions matter.
 func Together(names []string) string {
 	names = slices.Clone(names)
@@ -62,7 +83,7 @@ func (f Fields) Differ() (names []string) {
 func (f Fields) Created(name string) Delta {
 	var after strings.Builder
 	for _, x := range f {
-		fmt.Fprintf(&after, "%s: %s\n", x.Name, x.Want)
+		after.WriteString(line(x.Name, x.Want))
 	}
 	return Delta{Action: lab.Create, Cause: "not found", Diff: lab.Diff(name, nil, []byte(after.String()))}
 }
@@ -76,12 +97,12 @@ func (f Fields) Changed(name string) Delta {
 	var before, after strings.Builder
 	for _, x := range f {
 		if slices.Contains(differ, x.Name) {
-			fmt.Fprintf(&before, "%s: %s\n", x.Name, x.Has)
-			fmt.Fprintf(&after, "%s: %s\n", x.Name, x.Want)
+			before.WriteString(line(x.Name, x.Has))
+			after.WriteString(line(x.Name, x.Want))
 		}
 	}
 	verb := " differs"
-	if len(differ) > 1 {
+	if len(differ) > 1 || strings.Contains(before.String()+after.String(), ":\n") { // several, or a list
 		verb = " differ"
 	}
 	return Delta{Action: lab.Update, Cause: strings.Join(differ, ", ") + verb,
