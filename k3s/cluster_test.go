@@ -83,10 +83,20 @@ func (s *site) mustPlan() *lab.Plan {
 func (s *site) apply() *lab.Plan {
 	s.Helper()
 	p := s.mustPlan()
-	if r, err := p.Apply(s.Context(), nil); err != nil {
+	if r, err := p.Apply(s.Context(), &lab.ApplyOptions{Confirmed: forgets(p)}); err != nil {
 		s.Fatalf("apply: %v\n%s\n%s", err, p, r)
 	}
 	return p
+}
+
+// forgets confirms that the nodes which are lost are forgotten.
+func forgets(p *lab.Plan) (confirmed []lab.Confirmation) {
+	for _, c := range p.Changes() {
+		if strings.HasPrefix(c.ID, "k3s/forget/") {
+			confirmed = append(confirmed, lab.Confirm(c.ID))
+		}
+	}
+	return confirmed
 }
 
 // converged fails the test unless there is nothing to do.

@@ -89,6 +89,9 @@ func TestLostServers(t *testing.T) {
 			for _, i := range lost {
 				s.down(left, i)
 			}
+			if _, err := s.mustPlan().Apply(t.Context(), nil); !errors.Is(err, lab.ErrRefused) {
+				t.Errorf("unconfirmed: %v", err)
+			}
 			p := s.apply()
 			s.converged()
 			for _, i := range lost {
@@ -182,7 +185,7 @@ func TestLostCutOff(t *testing.T) {
 		}
 		ctx, cut := context.WithCancel(t.Context())
 		done := 0
-		_, _ = p.Apply(ctx, &lab.ApplyOptions{Events: func(e lab.Event) {
+		_, _ = p.Apply(ctx, &lab.ApplyOptions{Confirmed: forgets(p), Events: func(e lab.Event) {
 			if e.Kind == lab.EventDone {
 				if done++; done == k {
 					cut()

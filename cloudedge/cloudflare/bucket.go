@@ -121,7 +121,8 @@ func (r corsRule) String() string {
 	headers := func(names []string) string {
 		return reconcile.Together(strings.Fields(strings.ToLower(strings.Join(names, " "))))
 	}
-	return fmt.Sprintf("origins %s methods %s headers %s expose %s age %d", reconcile.Together(r.Allowed.Origins), reconcile.Together(r.Allowed.Methods),
+	return fmt.Sprintf("origins %s methods %s headers %s expose %s age %d",
+		reconcile.Together(r.Allowed.Origins), reconcile.Together(r.Allowed.Methods),
 		headers(r.Allowed.Headers), headers(r.Expose), r.MaxAge)
 }
 

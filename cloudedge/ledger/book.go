@@ -135,7 +135,8 @@ func (b *Book) brake(p *lab.Plan, want Wanted) error {
 	case len(want.IDs) == 0 && len(b.record.Resources) > 0:
 		return refuse("see why the spec is empty", "nothing is wanted, and %d objects are recorded", len(b.record.Resources))
 	case removed > most:
-		return refuse("see why so much is no longer wanted, or allow it", "%d objects would be removed, and no more than %d may be", removed, most)
+		return refuse("see why so much is no longer wanted, or allow it", "%d objects would be removed, and no more than %d may be",
+			removed, most)
 	}
 	return nil
 }
@@ -158,7 +159,9 @@ func (b *Book) step(ctx context.Context, r *lab.Recorder, s lab.Step, want Wante
 	run := rand.Text()
 	if err := b.update(held, st, func(rec *record) {
 		for _, c := range s.Changes {
-			rec.Intents = slices.DeleteFunc(rec.Intents, func(i intent) bool { return i.ID == c.ID && (i.Action != lab.Create || c.Action == lab.Create) })
+			rec.Intents = slices.DeleteFunc(rec.Intents, func(i intent) bool { // but that of its creation
+				return i.ID == c.ID && (i.Action != lab.Create || c.Action == lab.Create)
+			})
 			rec.Intents = append(rec.Intents, intent{ID: c.ID, Action: c.Action, Run: run, Started: now()})
 		}
 	}); err != nil {

@@ -584,7 +584,8 @@ func TestRefused(t *testing.T) {
 }
 
 func FuzzRecord(f *testing.F) {
-	f.Add([]byte(`{"schema":1,"app":"factory","env":"prod","resources":[{"id":"x","ownership":"managed"}],"intents":[{"id":"y","op":"create"}]}`))
+	f.Add([]byte(`{"schema":1,"app":"factory","env":"prod","resources":[{"id":"x","ownership":"managed"}],
+		"intents":[{"id":"y","op":"create"}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		w := newWorld(t, "box=1")
 		w.Put(record, text)

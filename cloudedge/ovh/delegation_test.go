@@ -69,7 +69,8 @@ func TestDelegationTakesWholeNames(t *testing.T) {
 		return []ovh.Record{{Type: "A", Name: domain, Targets: []string{"192.0.2.1"}}, {Type: "CNAME", Name: "WWW." + domain + ".",
 			Targets: []string{domain}}, {Type: "TXT", Name: domain, Targets: []string{`"v=spf1 include:zoho.eu" " -all"`}},
 			{Type: "MX", Name: domain, Targets: []string{"10 mx.zoho.eu"}}, {Type: "MX", Name: domain, Targets: []string{"20 mx2.zoho.eu"}},
-			{Type: "TXT", Name: "_dmarc." + domain, Targets: []string{"v=DMARC1; p=none"}}, {Type: "HTTPS", Name: domain, Targets: []string{"1 ."}}}, nil
+			{Type: "TXT", Name: "_dmarc." + domain, Targets: []string{"v=DMARC1; p=none"}},
+			{Type: "HTTPS", Name: domain, Targets: []string{"1 ."}}}, nil
 	}
 	w.converge(t)
 }
