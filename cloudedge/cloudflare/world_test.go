@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -43,78 +42,14 @@ func newWorld(tb testing.TB, c cloudflaretest.Config) *world {
 // checked holds all that is sent and answered against what Cloudflare publishes.
 func (w *world) checked(tb testing.TB) *world {
 	tb.Helper()
-	served := map[string]string{}
-	for _, name := range []string{"account-tokens", "user-tokens", "r2", "dns", "zones", "tunnels", "pages"} {
-		served["cf-"+name+".json"] = "/client/v4"
-	}
-	c := contract.Load(tb, served)
+	check := contract.Cloudflare(tb)
 	w.SetCheck(func(req *http.Request, sent []byte, answer *http.Response, body []byte) error {
-		var e struct {
-			Success *bool
-			Errors  []cloudflare.Message
-			Result  json.RawMessage
-		}
-		if err := json.Unmarshal(body, &e); err != nil || e.Success == nil || *e.Success != (answer.StatusCode < 400) ||
-			(len(e.Errors) > 0) != (answer.StatusCode >= 400) || e.Result == nil {
-			return fmt.Errorf("not an answer of the API: %s", body)
-		}
-		if answer.StatusCode >= 400 { // what the documents say of errors contradicts itself: success is true, and false
-			return nil
-		}
 		if req.UserAgent() == "dashboard" {
 			return nil
 		}
-		if strings.HasSuffix(req.URL.Path, "/dns_records/batch") {
-			return checkBatch(c, req, sent)
-		}
-		if unpublished(req.URL.Path) {
-			return nil
-		}
-		if strings.HasSuffix(req.URL.Path, "/r2/buckets") && req.Method == http.MethodGet {
-			// The document says that the result is an object, and a list: nothing is both. This says nothing of a status 299.
-			answer.StatusCode = 299
-		}
-		if at := strings.LastIndex(req.URL.Path, "/settings/"); at >= 0 && req.Method == http.MethodPatch {
-			// Without the ID, which stands in the path, a value may be that of several settings.
-			id, _ := json.Marshal(req.URL.Path[at+len("/settings/"):])
-			sent = bytes.Replace(sent, []byte("{"), []byte(`{"id":`+string(id)+","), 1)
-		}
-		return c.Check(req, sent, answer, body)
+		return check(req, sent, answer, body)
 	})
 	return w
-}
-
-// unpublished reports whether no document has a path: widgets are newer than the documents.
-func unpublished(path string) bool { return strings.Contains(path, "/challenges/widgets") }
-
-// checkBatch checks a batch of records, which is newer than the documents: each of its parts is what another request has.
-func checkBatch(c *contract.Contract, req *http.Request, sent []byte) error {
-	var batch struct{ Patches, Posts []json.RawMessage }
-	if err := json.Unmarshal(sent, &batch); err != nil {
-		return err
-	}
-	part := func(method, path string, body []byte) error {
-		one := req.Clone(req.Context())
-		one.Method, one.URL.Path, one.RequestURI = method, path, ""
-		if bytes.Contains(body, []byte(`"data":{`)) && !bytes.Contains(body, []byte(`"content":`)) {
-			// The document requires of all what it says that those with data have to read alone.
-			body = bytes.Replace(body, []byte("{"), []byte(`{"content":"",`), 1)
-		}
-		one.ContentLength = int64(len(body))
-		return c.Check(one, body, &http.Response{StatusCode: 299, Header: http.Header{}}, nil)
-	}
-	records := strings.TrimSuffix(req.URL.Path, "/batch")
-	for _, raw := range batch.Posts {
-		if err := part(http.MethodPost, records, raw); err != nil {
-			return err
-		}
-	}
-	for _, raw := range batch.Patches {
-		if err := part(http.MethodPatch, records+"/"+strings.Repeat("0", 32), raw); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // call asks the API, as the owner of the account does in the dashboard.

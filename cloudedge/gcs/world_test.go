@@ -1,10 +1,8 @@
 package gcs_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -106,15 +104,7 @@ func newWorld(tb testing.TB, c gcstest.Config) *world {
 // contracts holds a project to the vendor's documents, which lack the login, S3, and the answer 204 to the removal of a key.
 func contracts(tb testing.TB, s *gcstest.Server) {
 	tb.Helper()
-	c := contract.Load(tb, map[string]string{"gcs-storage.json": "/storage/v1", "gcs-iam.json": ""})
-	s.SetCheck(func(req *http.Request, sent []byte, answer *http.Response, body []byte) error {
-		if p := req.URL.Path; p == "/token" || p == "/"+backup || p == "/"+states || answer.StatusCode == http.StatusNoContent {
-			return nil
-		}
-		// A null removes a field (RFC 7396), of which the documents, made from Google's discovery format, say nothing.
-		sent = bytes.ReplaceAll(sent, []byte(`"retentionPolicy":null,`), nil)
-		return c.Check(req, sent, answer, body)
-	})
+	s.SetCheck(contract.Google(tb))
 }
 
 func (w *world) plan(tb testing.TB) *lab.Plan {

@@ -251,8 +251,19 @@ func (b *Book) update(ctx context.Context, st *store, change func(*record)) erro
 	}
 }
 
-// Rebuild records objects that carry our mark, by the IDs of their changes, after the record was lost, and forgets what is recorded
-// of the same plans and is not among them. Nothing but the record is changed.
+// Marked returns the IDs of what a plan would remove: of a plan for a spec that wants nothing and prunes, those are all objects that
+// carry our mark.
+func Marked(p *lab.Plan) (ids []string) {
+	for _, c := range p.Changes() {
+		if c.Action == lab.Delete {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids
+}
+
+// Rebuild records objects as ours, by the IDs of their changes, after the record was lost, and forgets what is recorded of the same
+// plans and is not among them. [Marked] says which carry our mark. Nothing but the record is changed.
 func (b *Book) Rebuild(ctx context.Context, marked Wanted) error {
 	return b.alone(ctx, func(rec *record) {
 		plans, there := map[string]bool{}, map[string]bool{}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
+	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/cloudflare"
+	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/cloudflare/cloudflaretest"
 	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/ledger"
 	"gitea.arcodange.lab/arcodange-org/lab/cloudedge/ledger/ledgertest"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/fake"
@@ -593,4 +595,30 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("%v, and the record was written", err)
 		}
 	})
+}
+
+// TestRebuildFromMarks: a plan of a spec that wants nothing names all that carries our mark, as what it would remove.
+func TestRebuildFromMarks(t *testing.T) {
+	cloud := cloudflaretest.New(t, cloudflaretest.Config{Zones: []string{"example.com"}})
+	account := cloud.Access()
+	zone := cloudflare.Zone{Name: "example.com", Records: []cloudflare.Record{{Name: "a", Type: "A", Contents: []string{"192.0.2.1"}}}}
+	p, err := account.Plan(t.Context(), cloudflare.Spec{Zones: []cloudflare.Zone{zone}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Apply(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	nothing := cloudflare.Spec{Zones: []cloudflare.Zone{{Name: "example.com", Records: []cloudflare.Record{}}}, Prune: true, MaxDeletes: 1000}
+	if p, err = account.Plan(t.Context(), nothing); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	book, err := w.ledger.Read(t.Context())
+	if err == nil {
+		err = book.Rebuild(t.Context(), ledger.Wanted{IDs: ledger.Marked(p)})
+	}
+	if err != nil || !book.Owns("cloudflare/record:example.com/A/a") || len(book.Entries()) != 1 {
+		t.Errorf("%v, %v", err, book.Entries())
+	}
 }

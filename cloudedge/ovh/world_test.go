@@ -3,7 +3,6 @@ package ovh_test
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -125,13 +124,7 @@ func (w *world) there() []ovh.Record {
 // contracts holds an account to the vendor's schemas, which lack the logins, the export of a zone and DNSSEC of a zone.
 func contracts(tb testing.TB, s *ovhtest.Server) {
 	tb.Helper()
-	c := contract.Load(tb, map[string]string{"ovh-me.json": "/v1", "ovh-domain.json": "/v1", "ovh-iam.json": "/v2"})
-	s.SetCheck(func(req *http.Request, sent []byte, answer *http.Response, body []byte) error {
-		if p := req.URL.Path; strings.Contains(p, "/auth/") || strings.HasSuffix(p, "/export") || strings.HasSuffix(p, "/dnssec") {
-			return nil
-		}
-		return c.Check(req, sent, answer, body)
-	})
+	s.SetCheck(contract.OVH(tb))
 }
 
 func (w *world) plan(tb testing.TB) *lab.Plan {
