@@ -80,7 +80,7 @@ func TestEdge(t *testing.T) {
 		}
 	}
 	c.ovh.ChangeRecords("arcodange.fr", nil, []string{"old IN A 192.0.2.7"}, false)
-	results, err := p.Apply(t.Context(), pipeline.Options{})
+	_, err = p.Apply(t.Context(), pipeline.Options{})
 	if err == nil || !strings.Contains(err.Error(), "A old 192.0.2.7") {
 		t.Fatalf("a record that OVH serves is missing at Cloudflare: %v", err)
 	}
@@ -88,10 +88,11 @@ func TestEdge(t *testing.T) {
 		t.Errorf("the name servers are %q", got)
 	}
 	c.ovh.ChangeRecords("arcodange.fr", []string{"old A"}, nil, false)
-	if results, err = p.Apply(t.Context(), pipeline.Options{}); err != nil {
+	if _, err = p.Apply(t.Context(), pipeline.Options{}); err != nil {
 		t.Fatalf("%v\n%v", err, lab.Hints(err))
 	}
-	if results, err = p.Plan(t.Context()); err != nil {
+	results, err := p.Plan(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range results {
