@@ -25,7 +25,8 @@ type Issuer struct {
 	// that it is not known.
 	Prove func(ctx context.Context, value lab.Secret) (id string, err error)
 
-	// Create makes a new one, with all that it shall be allowed. It is never repeated by itself.
+	// Create makes a new one, with all that it shall be allowed. It is never repeated by itself. Its context does not end: it must
+	// give up by itself.
 	Create func(context.Context) (id string, value lab.Secret, err error)
 
 	// Retire makes what has this ID useless. One that is gone already is no error.
@@ -84,7 +85,11 @@ func (i Issuer) Issue(ctx context.Context, f Finding) (id string, err error) {
 	if err := i.Sink.Prove(ctx); err != nil {
 		return "", err
 	}
-	id, value, err := i.Create(ctx)
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	// A request that is under way would be done all the same: its answer is waited for, or its value would be known to nobody.
+	id, value, err := i.Create(context.WithoutCancel(ctx))
 	if err != nil {
 		return "", err
 	}
