@@ -123,7 +123,8 @@ func resetHint(name string) string {
 func (k control) forget(name string, after ...string) lab.Step {
 	id := "k3s/forget/" + name
 	return lab.Step{Name: id, After: after, Changes: []lab.Change{{ID: id, Action: lab.Delete, Risk: lab.RiskDataLoss,
-		Cause: "its disk is new, or is not mounted: what the cluster knows of it is removed, before it joins again; Longhorn forgets its replicas"}},
+		Cause: "its disk is new, or is not mounted: what the cluster knows of it is removed, before it joins again; " +
+			"Longhorn forgets its replicas"}},
 		Run: func(ctx context.Context, r *lab.Recorder) error {
 			r.Start(id)
 			err := k.forgetNow(ctx, name)

@@ -2,8 +2,6 @@ package gcs
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/reconcile"
@@ -13,47 +11,25 @@ import (
 type field struct{ name, want, has string }
 
 // set describes a set of names.
-func set(names []string) string {
-	names = slices.Clone(names)
-	slices.Sort(names)
-	return "[" + strings.Join(slices.Compact(names), ", ") + "]"
+func set(names []string) string { return reconcile.Together(names) }
+
+// compared are the fields for people.
+func compared(fields []field) (f reconcile.Fields) {
+	for _, x := range fields {
+		f.Exact(x.name, x.want, x.has)
+	}
+	return f
 }
 
 // differ returns the names of the fields that differ.
-func differ(fields []field) (names []string) {
-	for _, f := range fields {
-		if f.want != f.has {
-			names = append(names, f.name)
-		}
-	}
-	return names
-}
+func differ(fields []field) []string { return compared(fields).Differ() }
 
 // delta compares the fields of an object: all of one that is not there, those that differ of one that is.
 func delta(name string, exists bool, fields []field) reconcile.Delta {
-	var before, after strings.Builder
-	for _, f := range fields {
-		if exists && f.want == f.has {
-			continue
-		}
-		if exists {
-			fmt.Fprintf(&before, "%s: %s\n", f.name, lab.Printable(f.has))
-		}
-		fmt.Fprintf(&after, "%s: %s\n", f.name, lab.Printable(f.want))
+	if !exists {
+		return compared(fields).Created(name)
 	}
-	d := reconcile.Delta{Diff: lab.Diff(name, []byte(before.String()), []byte(after.String()))}
-	names := differ(fields)
-	switch {
-	case !exists:
-		d.Action, d.Cause = lab.Create, "not found"
-	case len(names) == 0:
-		return reconcile.Delta{}
-	case len(names) == 1:
-		d.Action, d.Cause = lab.Update, names[0]+" differs"
-	default:
-		d.Action, d.Cause = lab.Update, strings.Join(names, ", ")+" differ"
-	}
-	return d
+	return compared(fields).Changed(name)
 }
 
 // conflict is the error about an object of a wanted name that is not known to be ours. stack is the one that has marked it;

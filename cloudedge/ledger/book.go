@@ -75,8 +75,9 @@ type Wanted struct {
 	// IDs are those of all that is wanted, changed or not, as the method IDs of a spec returns them.
 	IDs []string
 
-	// Pruned says that the plan removes what is ours and not wanted. Then what is recorded and is not wanted has gone
-	// when the plan was made completely, and is recorded no more.
+	// Pruned says that the plan looks at everything and removes what is ours and not wanted. Then what is recorded and is
+	// not wanted has gone when the plan was made completely, and is recorded no more. A kind that the plan did not look at,
+	// or never removes, is forgotten too, and is nobody's then.
 	Pruned bool
 
 	// Values are secret values that the server does not show, by the IDs of their objects. Their fingerprints are recorded.

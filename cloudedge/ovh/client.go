@@ -116,9 +116,9 @@ func (c *client) api(ctx context.Context, method, path string, header http.Heade
 	if err != nil || out == nil {
 		return answered, err
 	}
-	if err := json.Unmarshal(answer, out); err != nil {
+	if err := json.Unmarshal(answer, out); err != nil { // whose text may hold a part of the answer, which may hold a secret
 		return nil, c.fail(verb(method), path, "see whether a proxy answers instead of OVH", lab.ErrConflict,
-			"the answer is not what the API says: "+strings.SplitN(err.Error(), "\n", 2)[0])
+			fmt.Sprintf("the answer is not what the API says (%d bytes)", len(answer)))
 	}
 	return answered, nil
 }

@@ -17,43 +17,31 @@ type field struct{ name, want, has string }
 func set(names []string) string {
 	names = slices.Clone(names)
 	slices.Sort(names)
-	return strings.Join(slices.Compact(names), "\n")
+	return strings.Join(slices.Compact(names), "\n") + "\n"
 }
 
-// show writes a field for people.
-func show(b *strings.Builder, name, value string) {
-	for line := range strings.SplitSeq(value, "\n") {
-		fmt.Fprintf(b, "%s: %s\n", name, lab.Printable(line))
+// lines are the names of a set.
+func lines(set string) []string {
+	if set = strings.TrimSpace(set); set == "" {
+		return nil
 	}
+	return strings.Split(set, "\n")
 }
 
 // delta compares the fields of an object: all of one that is not there, those that differ of one that is.
 func delta(name string, exists bool, fields ...field) reconcile.Delta {
-	var before, after strings.Builder
-	var differ []string
+	var all reconcile.Fields
 	for _, f := range fields {
-		if exists && f.want == f.has {
-			continue
+		if strings.HasSuffix(f.want, "\n") { // a set
+			all.Lines(f.name, lines(f.want), lines(f.has))
+		} else {
+			all.Exact(f.name, f.want, f.has)
 		}
-		differ = append(differ, f.name)
-		if exists {
-			show(&before, f.name, f.has)
-		}
-		show(&after, f.name, f.want)
 	}
-	d := reconcile.Delta{Action: lab.Update, Diff: lab.Diff(name, []byte(before.String()), []byte(after.String()))}
-	switch verb := " differ"; {
-	case !exists:
-		d.Action, d.Cause = lab.Create, "not found"
-	case len(differ) == 0:
-		return reconcile.Delta{}
-	default:
-		if len(differ) == 1 && !strings.HasSuffix(differ[0], "s") {
-			verb = " differs"
-		}
-		d.Cause = strings.Join(differ, ", ") + verb
+	if !exists {
+		return all.Created(name)
 	}
-	return d
+	return all.Changed(name)
 }
 
 // described is a description with our mark at its end.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"net/url"
 	"os"
 
@@ -98,11 +97,7 @@ func (l *Lab) forgePlan(s *site) pipeline.Planner {
 			return nil, err
 		}
 		p, failed := server.Plan(ctx, spec)
-		if p == nil {
-			return nil, failed
-		}
-		p, err = p.Only(only.Globs()...)
-		return p, errors.Join(failed, err)
+		return chosen(p, failed, only)
 	})
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -90,10 +89,6 @@ func (l *Lab) nodePlan(s *site) pipeline.Planner {
 			s.nodes(&c)
 		}
 		p, failed := k3s.Plan(ctx, machines, c, s.stacks.sink)
-		if p == nil {
-			return nil, failed
-		}
-		p, err = p.Only(only.Globs()...)
-		return p, errors.Join(failed, err)
+		return chosen(p, failed, only)
 	}
 }

@@ -43,13 +43,13 @@ type VaultConfig struct {
 
 // vault is a Vault as a site reaches it.
 type vault struct {
-	server   vaultprov.Server
-	init     vaultprov.Init
-	keys     func(context.Context) (vaultprov.Keys, error)
-	token    func() (lab.Secret, error) // zero: that of root
-	apps     vaultprov.Apps
-	sessions []*vaultprov.Session // of root, to be closed
-	close    func() error         // of the sandbox's; nil if there is nothing to close
+	server vaultprov.Server
+	init   vaultprov.Init
+	keys   func(context.Context) (vaultprov.Keys, error)
+	token  func() (lab.Secret, error) // zero: that of root
+	apps   vaultprov.Apps
+	root   *vaultprov.Session // of root, for the whole run; nil: there was none yet
+	close  func() error       // of the sandbox's; nil if there is nothing to close
 }
 
 // records is where it is kept what is ours in the Vault.
@@ -225,10 +225,10 @@ const vaultInit = "vault-init"
 // shut ends the sessions, which revokes their tokens.
 func (v *vault) shut(ctx context.Context) error {
 	var errs []error
-	for _, s := range v.sessions {
-		errs = append(errs, s.Close(ctx))
+	if v.root != nil {
+		errs = append(errs, v.root.Close(ctx))
 	}
-	v.sessions = nil
+	v.root = nil
 	if v.close != nil {
 		errs = append(errs, v.close())
 	}
@@ -298,11 +298,7 @@ func (l *Lab) vaultPlan(s *site) pipeline.Planner {
 			return nil, err
 		}
 		p, failed := server.Plan(ctx, spec)
-		if p == nil {
-			return nil, failed
-		}
-		p, err = p.Only(only.Globs()...)
-		return p, errors.Join(failed, err)
+		return chosen(p, failed, only)
 	})
 }
 
@@ -335,16 +331,17 @@ func (v *vault) loggedIn(ctx context.Context) (*vaultprov.Server, error) {
 		server.Token = vaultprov.StaticToken(token)
 		return &server, nil
 	}
-	keys, err := v.keys(ctx)
-	if err != nil {
-		return nil, err
+	if v.root == nil { // one for all stages
+		keys, err := v.keys(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if v.root, err = server.Root(ctx, keys); err != nil {
+			v.root = nil
+			return nil, err
+		}
 	}
-	root, err := server.Root(ctx, keys)
-	if err != nil {
-		return nil, err
-	}
-	v.sessions = append(v.sessions, root)
-	server.Token = root
+	server.Token = v.root
 	return &server, nil
 }
 

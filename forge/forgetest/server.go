@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -30,12 +29,10 @@ type Config struct {
 
 // Server is a Gitea in this process. It is safe for concurrent use.
 type Server struct {
-	config   Config
-	listener net.Listener
-	web      *http.Server
-	http     *fake.HTTP
-	served   sync.WaitGroup
-	key      *rsa.PrivateKey // signs id_tokens
+	*fake.Server
+	config Config
+	http   *fake.HTTP
+	key    *rsa.PrivateKey // signs id_tokens
 
 	mu       sync.Mutex
 	state    state
@@ -56,26 +53,22 @@ func Start(c Config) (*Server, error) {
 	if c.Password.IsZero() {
 		c.Password = lab.NewSecret(rand.Text())
 	}
-	if c.Address == "" {
-		c.Address = "127.0.0.1:0"
-	}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return nil, fmt.Errorf("forgetest: %w", err)
 	}
-	l, err := net.Listen("tcp", c.Address)
-	if err != nil {
-		return nil, fmt.Errorf("forgetest: %w", err)
-	}
-	s := &Server{config: c, listener: l, key: key, sessions: map[string]*session{}, codes: map[string]code{}}
+	s := &Server{config: c, key: key, sessions: map[string]*session{}, codes: map[string]code{}}
 	s.state = newState()
 	admin := s.state.addUser(c.Admin, c.Admin+"@example.com", c.Password.Reveal())
 	admin.user.IsAdmin = true
 	token := s.state.addToken(admin, "admin", []string{"all"})
 	s.token = token.Token
 	s.http = &fake.HTTP{Handler: s.routes()}
-	s.web = &http.Server{Handler: s.http, ReadHeaderTimeout: time.Minute}
-	s.served.Go(func() { _ = s.web.Serve(l) })
+	served, err := fake.Serve(c.Address, s.http)
+	if err != nil {
+		return nil, fmt.Errorf("forgetest: %w", err)
+	}
+	s.Server = served
 	return s, nil
 }
 
@@ -94,16 +87,6 @@ func New(tb testing.TB, c Config) *Server {
 	})
 	return s
 }
-
-// Close stops the server.
-func (s *Server) Close() error {
-	err := s.web.Close()
-	s.served.Wait()
-	return err
-}
-
-// URL is its ROOT_URL without the slash at the end, which is also the issuer of its id_tokens.
-func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
 // Access returns how package forge reaches the server, as its administrator with an access token.
 func (s *Server) Access() forge.Server {

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
 	"testing"
@@ -26,13 +25,11 @@ type Config struct {
 
 // Server is the API of one account, in this process. It is safe for concurrent use.
 type Server struct {
-	config   Config
-	account  string
-	token    string // which may do everything
-	listener net.Listener
-	web      *http.Server
-	http     *fake.HTTP
-	served   sync.WaitGroup
+	*fake.Server
+	config  Config
+	account string
+	token   string // which may do everything
+	http    *fake.HTTP
 
 	mu      sync.Mutex
 	state   state
@@ -41,21 +38,17 @@ type Server struct {
 
 // Start starts a server. It must be closed.
 func Start(c Config) (*Server, error) {
-	if c.Address == "" {
-		c.Address = "127.0.0.1:0"
-	}
-	l, err := net.Listen("tcp", c.Address)
-	if err != nil {
-		return nil, fmt.Errorf("cloudflaretest: %w", err)
-	}
-	s := &Server{config: c, listener: l, account: newID(), token: "cfut_" + newID() + newID()}
+	s := &Server{config: c, account: newID(), token: "cfut_" + newID() + newID()}
 	s.state.buckets, s.state.groups = map[bucketID]*bucket{}, newGroups()
 	for _, name := range c.Zones {
 		s.state.addZone(s.account, name)
 	}
 	s.http = &fake.HTTP{Handler: s.routes()}
-	s.web = &http.Server{Handler: s.http, ReadHeaderTimeout: time.Minute}
-	s.served.Go(func() { _ = s.web.Serve(l) })
+	served, err := fake.Serve(c.Address, s.http)
+	if err != nil {
+		return nil, fmt.Errorf("cloudflaretest: %w", err)
+	}
+	s.Server = served
 	return s, nil
 }
 
@@ -74,16 +67,6 @@ func New(tb testing.TB, c Config) *Server {
 	})
 	return s
 }
-
-// Close stops the server.
-func (s *Server) Close() error {
-	err := s.web.Close()
-	s.served.Wait()
-	return err
-}
-
-// URL is the address of the API, without the path below which it is.
-func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
 // Access returns how package cloudflare reaches the account, with a token that may do everything.
 func (s *Server) Access() cloudflare.Account {

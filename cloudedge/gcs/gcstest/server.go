@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -41,12 +40,10 @@ const pageSize = 2
 
 // Server is the APIs of a project in this process. It is safe for concurrent use.
 type Server struct {
-	config   Config
-	listener net.Listener
-	web      *http.Server
-	http     *fake.HTTP
-	served   sync.WaitGroup
-	key      *rsa.PrivateKey
+	*fake.Server
+	config Config
+	http   *fake.HTTP
+	key    *rsa.PrivateKey
 
 	mu       sync.Mutex
 	strange  []error
@@ -60,21 +57,17 @@ type Server struct {
 
 // Start starts a server. It must be closed.
 func Start(c Config) (*Server, error) {
-	if c.Address == "" {
-		c.Address = "127.0.0.1:0"
-	}
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return nil, fmt.Errorf("gcstest: %w", err)
 	}
-	l, err := net.Listen("tcp", c.Address)
+	s := &Server{config: c, key: private, tokens: map[string]bool{}, buckets: map[string]*bucket{}}
+	s.http = &fake.HTTP{Handler: s.routes(), Counts: func(req *http.Request) bool { return writes(req.Method, req.URL.Path) }}
+	served, err := fake.Serve(c.Address, s.http)
 	if err != nil {
 		return nil, fmt.Errorf("gcstest: %w", err)
 	}
-	s := &Server{config: c, listener: l, key: private, tokens: map[string]bool{}, buckets: map[string]*bucket{}}
-	s.http = &fake.HTTP{Handler: s.routes(), Counts: func(req *http.Request) bool { return writes(req.Method, req.URL.Path) }}
-	s.web = &http.Server{Handler: s.http, ReadHeaderTimeout: time.Minute}
-	s.served.Go(func() { _ = s.web.Serve(l) })
+	s.Server = served
 	return s, nil
 }
 
@@ -93,16 +86,6 @@ func New(tb testing.TB, c Config) *Server {
 	})
 	return s
 }
-
-// Close stops the server.
-func (s *Server) Close() error {
-	err := s.web.Close()
-	s.served.Wait()
-	return err
-}
-
-// URL is its address without a slash at the end.
-func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
 // Access returns how package gcs reaches the project, as a service account that may do everything. It does not wait between two
 // looks.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -26,11 +25,8 @@ const token = "ya29.token-of-ledgertest"
 
 // Server is the service with one bucket. Its faults are at the requests that write.
 type Server struct {
+	*fake.Server
 	*fake.HTTP
-
-	listener net.Listener
-	web      *http.Server
-	served   sync.WaitGroup
 
 	mu      sync.Mutex
 	objects map[string]object
@@ -44,15 +40,14 @@ type object struct {
 
 // Start starts a server on a free port of loopback. It must be closed.
 func Start() (*Server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	// The generations of the service are times in microseconds: none is like that of an object that was removed.
+	s := &Server{objects: map[string]object{}, next: time.Now().UnixMicro()}
+	s.HTTP = &fake.HTTP{Handler: http.HandlerFunc(s.serve)}
+	served, err := fake.Serve("", s.HTTP)
 	if err != nil {
 		return nil, fmt.Errorf("ledgertest: %w", err)
 	}
-	// The generations of the service are times in microseconds: none is like that of an object that was removed.
-	s := &Server{listener: l, objects: map[string]object{}, next: time.Now().UnixMicro()}
-	s.HTTP = &fake.HTTP{Handler: http.HandlerFunc(s.serve)}
-	s.web = &http.Server{Handler: s.HTTP, ReadHeaderTimeout: time.Minute}
-	s.served.Go(func() { _ = s.web.Serve(l) })
+	s.Server = served
 	return s, nil
 }
 
@@ -67,16 +62,9 @@ func New(tb testing.TB) *Server {
 	return s
 }
 
-// Close stops the server.
-func (s *Server) Close() error {
-	err := s.web.Close()
-	s.served.Wait()
-	return err
-}
-
 // Ledger returns the ledger of an instance in the bucket.
 func (s *Server) Ledger(i lab.Instance, holder string) *ledger.Ledger {
-	return &ledger.Ledger{Address: "http://" + s.listener.Addr().String(), Bucket: Bucket, Instance: i, Holder: holder,
+	return &ledger.Ledger{Address: s.URL(), Bucket: Bucket, Instance: i, Holder: holder,
 		Token: func(context.Context) (lab.Secret, error) { return lab.NewSecret(token), nil }}
 }
 

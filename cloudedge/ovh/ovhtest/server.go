@@ -3,7 +3,6 @@ package ovhtest
 import (
 	"crypto/rand"
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
 	"testing"
@@ -37,11 +36,9 @@ const Nic = "ab12345-ovh"
 
 // Server is the API of an account in this process. It is safe for concurrent use.
 type Server struct {
-	config   Config
-	listener net.Listener
-	web      *http.Server
-	http     *fake.HTTP
-	served   sync.WaitGroup
+	*fake.Server
+	config Config
+	http   *fake.HTTP
 
 	application, applicationSecret, consumer string
 
@@ -59,21 +56,17 @@ type Server struct {
 
 // Start starts a server. It must be closed.
 func Start(c Config) (*Server, error) {
-	if c.Address == "" {
-		c.Address = "127.0.0.1:0"
-	}
 	if c.PageSize == 0 {
 		c.PageSize = 3
 	}
-	l, err := net.Listen("tcp", c.Address)
+	s := &Server{config: c, application: rand.Text()[:16], applicationSecret: rand.Text(), consumer: rand.Text(),
+		last: 5000000000, tokens: map[string]string{}, zones: map[string]*zone{}, domains: map[string]*domain{}, tasks: map[int64]*task{}}
+	s.http = &fake.HTTP{Handler: s.routes(), Counts: func(req *http.Request) bool { return writes(req.Method, req.URL.Path) }}
+	served, err := fake.Serve(c.Address, s.http)
 	if err != nil {
 		return nil, fmt.Errorf("ovhtest: %w", err)
 	}
-	s := &Server{config: c, listener: l, application: rand.Text()[:16], applicationSecret: rand.Text(), consumer: rand.Text(),
-		last: 5000000000, tokens: map[string]string{}, zones: map[string]*zone{}, domains: map[string]*domain{}, tasks: map[int64]*task{}}
-	s.http = &fake.HTTP{Handler: s.routes(), Counts: func(req *http.Request) bool { return writes(req.Method, req.URL.Path) }}
-	s.web = &http.Server{Handler: s.http, ReadHeaderTimeout: time.Minute}
-	s.served.Go(func() { _ = s.web.Serve(l) })
+	s.Server = served
 	return s, nil
 }
 
@@ -92,16 +85,6 @@ func New(tb testing.TB, c Config) *Server {
 	})
 	return s
 }
-
-// Close stops the server.
-func (s *Server) Close() error {
-	err := s.web.Close()
-	s.served.Wait()
-	return err
-}
-
-// URL is its address without a slash at the end.
-func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
 // Access returns how package ovh reaches the account with the keys of an application, which may do everything. It does
 // not wait between two looks.
