@@ -93,8 +93,9 @@ func (k control) alone(ctx context.Context, r *lab.Recorder, name string) error 
 	})
 	if errors.Is(err, lab.ErrTimeout) && down != "" {
 		return &lab.Error{Op: "change node", Target: name,
-			Hint: "bring " + down + " back, or remove it from the cluster: k3s kubectl delete node " + down,
-			Err:  fmt.Errorf("%w: %s is not ready, and two nodes would be down at once", lab.ErrRefused, down)}
+			Hint: "plan again, which changes " + down + " first; if that does not bring it back, see its journal, or remove it " +
+				"from the cluster: k3s kubectl delete node " + down,
+			Err: fmt.Errorf("%w: %s is not ready, and two nodes would be down at once", lab.ErrRefused, down)}
 	}
 	return err
 }

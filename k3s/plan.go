@@ -246,7 +246,7 @@ func (p *planner) next(ctx context.Context, nodes []*node, t tokens) (*lab.Plan,
 	}
 	var steps []lab.Step
 	var before []string
-	for _, i := range p.order(nodes, members) {
+	for _, i := range p.order(nodes, members, plans) {
 		n := nodes[i]
 		own := plans[i].Steps()
 		if plans[i] != nil && len(own) == 0 && n.version != p.c.Version {
@@ -294,17 +294,24 @@ func (p *planner) next(ctx context.Context, nodes []*node, t tokens) (*lab.Plan,
 }
 
 // order returns the indices of the nodes in the order in which they are changed: servers, then agents; of both those
-// first that are not ready, since the others wait until all are.
-func (p *planner) order(nodes []*node, members map[string]member) (order []int) {
+// first that are down, since the others wait until all are ready. The cluster takes up to a minute to see that a node is
+// down; a plan that starts its unit knows at once. plans are those of the nodes; nil where there are none.
+func (p *planner) order(nodes []*node, members map[string]member, plans []*lab.Plan) (order []int) {
+	starts := func(i int) bool {
+		return plans != nil && slices.ContainsFunc(plans[i].Changes(), func(c lab.Change) bool {
+			return strings.HasSuffix(c.ID, "unit:"+p.c.unit(nodes[i].name)+".service/start")
+		})
+	}
 	rank := func(i int) int {
 		n := nodes[i]
 		m, ok := members[n.name]
+		down := ok && (!m.ready || n.running() && starts(i))
 		switch {
-		case p.c.server(n.name) && ok && !m.ready:
+		case p.c.server(n.name) && down:
 			return 0
 		case p.c.server(n.name):
 			return 1
-		case ok && !m.ready:
+		case down:
 			return 2
 		case ok:
 			return 3

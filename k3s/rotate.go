@@ -25,7 +25,7 @@ func PlanRotateCertificates(ctx context.Context, machines []*host.Machine, c Con
 	k := control{nodes[0].machine, c}
 	var steps []lab.Step
 	var before []string
-	for _, i := range p.order(nodes, nodes[0].members) {
+	for _, i := range p.order(nodes, nodes[0].members, nil) {
 		n := nodes[i]
 		if !n.running() {
 			continue

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"gitea.arcodange.lab/arcodange-org/lab"
 	"gitea.arcodange.lab/arcodange-org/lab/internal/real"
@@ -145,7 +146,10 @@ func TestRotateTokenPowerCut(t *testing.T) {
 			for i := range c.cut {
 				s.boxes[i].PowerCut()
 			}
-			p, err = s.planRotation()
+			for p, err = s.planRotation(); errors.Is(err, lab.ErrBlocked) && c.cut < c.servers; p, err = s.planRotation() {
+				t.Log("the others elect a leader of etcd")
+				time.Sleep(20 * time.Millisecond)
+			}
 			if c.cut == c.servers {
 				if !errors.Is(err, lab.ErrBlocked) || p == nil {
 					t.Fatalf("%v\n%s", err, p)
@@ -153,7 +157,15 @@ func TestRotateTokenPowerCut(t *testing.T) {
 				s.confirm(p, nil)
 				p, err = s.planRotation()
 			}
-			s.confirm(p, err)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// One that seemed to start while it was planned is changed first by the next plan, as the hint says.
+			if r, err := p.Apply(t.Context(), nil); errors.Is(err, lab.ErrRefused) && c.cut < c.servers {
+				s.confirm(s.planRotation())
+			} else if err != nil {
+				t.Fatalf("%v\n%s\n%s", err, p, r)
+			}
 			s.rotated(oldServer, oldAgent)
 			if got := strings.TrimSpace(s.exec(1, "k3s kubectl get --raw /api/v1/test")); got != `"data"` {
 				t.Errorf("the datastore has %s", got)
